@@ -1,0 +1,1 @@
+//! API Gateway v1 with AWS's manners, for tests.
