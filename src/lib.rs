@@ -1,1 +1,4 @@
-//! Plumbline.
+//! Plumbline keeps AWS endpoints on their declared policies.
+
+pub mod api;
+pub mod judge;

@@ -1,0 +1,320 @@
+//! `Drift`: one episode of drift, from detection to resolution.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::policy::{Severity, Target};
+
+/// The finalizer of a Drift of which an AWS write has begun.
+pub const FINALIZER: &str = "plumbline.dev/aws-write";
+
+/// One episode of drift.
+#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[kube(
+    group = "plumbline.dev", version = "v1alpha1", kind = "Drift", plural = "drifts", namespaced,
+    shortname = "drf", category = "plumbline", status = "DriftStatus", derive = "PartialEq",
+    doc = "One episode of drift: what was observed, what was desired, the planned calls, and how it ended. Written by the controller.",
+    selectable = "spec.endpoint",
+    validation = Rule::new("self.spec == oldSelf.spec").message("a Drift's spec is its identity and cannot change"),
+    printcolumn(name = "Severity", type_ = "string", json_path = ".status.severity"),
+    printcolumn(name = "Endpoint", type_ = "string", json_path = ".status.endpointName"),
+    printcolumn(name = "Rule", type_ = "string", json_path = ".spec.rule"),
+    printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.reason"),
+    printcolumn(name = "Who", type_ = "string", json_path = ".status.actors.editor.name"),
+    printcolumn(name = "Since", type_ = "date", json_path = ".status.detectedAt"),
+    printcolumn(name = "Resource", type_ = "string", json_path = ".spec.resource", priority = 1),
+    printcolumn(name = "Scope", type_ = "string", json_path = ".status.scope", priority = 1),
+    printcolumn(name = "Message", type_ = "string", json_path = ".status.message", priority = 1)
+)]
+#[serde(rename_all = "camelCase")]
+pub struct DriftSpec {
+    /// The policy's name, of the same namespace.
+    #[schemars(length(max = 253))]
+    pub policy: String,
+    /// The policy's uid.
+    #[schemars(length(max = 64))]
+    pub policy_uid: String,
+    /// The rule's name.
+    #[schemars(length(max = 63))]
+    pub rule: String,
+    /// The name of the `AwsEndpoint`.
+    #[schemars(length(max = 253))]
+    pub endpoint: String,
+    /// CloudFormation type name of what drifted.
+    pub target: Target,
+    /// What drifted within the endpoint: a stage's name, a method as in `GET /pets`, or empty for the endpoint itself.
+    #[serde(default)]
+    #[schemars(length(max = 2048))]
+    pub resource: String,
+    /// The uid of the episode before, if this is a relapse.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub previous: Option<String>,
+}
+
+/// Where a Drift stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Phase {
+    /// Found; being recorded and told, or reported only.
+    #[default]
+    Detected,
+    /// Held back; the reason says by what.
+    Waiting,
+    /// AWS is being written.
+    Repairing,
+    /// Over.
+    Resolved,
+    /// A repair did not work; still open.
+    Failed,
+}
+
+impl Phase {
+    /// As written in the schema.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Phase::Detected => "Detected",
+            Phase::Waiting => "Waiting",
+            Phase::Repairing => "Repairing",
+            Phase::Resolved => "Resolved",
+            Phase::Failed => "Failed",
+        }
+    }
+}
+
+/// What violates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Scope {
+    /// What callers meet.
+    #[default]
+    Live,
+    /// What is drafted, while callers meet a compliant state or one that cannot be read.
+    Draft,
+}
+
+/// How an episode ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Resolution {
+    /// By Plumbline.
+    Repaired,
+    /// Without Plumbline's hand.
+    FixedElsewhere,
+    /// An exception applies.
+    Exempted,
+    /// The policy or its rule is gone.
+    PolicyDeleted,
+    /// The account is gone or its grant withdrawn.
+    AccountRemoved,
+    /// The resource is gone.
+    Gone,
+}
+
+impl Resolution {
+    /// As written in the schema.
+    pub fn as_str(self) -> &'static str {
+        self.reason().as_str()
+    }
+
+    /// The reason of the same name.
+    pub fn reason(self) -> super::Reason {
+        match self {
+            Resolution::Repaired => super::Reason::Repaired,
+            Resolution::FixedElsewhere => super::Reason::FixedElsewhere,
+            Resolution::Exempted => super::Reason::Exempted,
+            Resolution::PolicyDeleted => super::Reason::PolicyDeleted,
+            Resolution::AccountRemoved => super::Reason::AccountRemoved,
+            Resolution::Gone => super::Reason::Gone,
+        }
+    }
+}
+
+/// Everything that happened in one episode. Written by the controller alone.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DriftStatus {
+    /// Where it stands.
+    #[serde(default)]
+    pub phase: Phase,
+    /// Why it stands there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<super::Reason>,
+    /// The same in a sentence.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
+    /// How it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolution: Option<Resolution>,
+    /// `Recorded`, `Notified`, `Authorized`, `Repaired`, `Verified`.
+    #[serde(default)]
+    pub conditions: Vec<Condition>,
+    /// The rule's severity.
+    #[serde(default)]
+    pub severity: Severity,
+    /// The rule's controls.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub controls: Vec<String>,
+    /// The endpoint's name on AWS.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub endpoint_name: String,
+    /// Live or draft.
+    #[serde(default)]
+    pub scope: Scope,
+    /// The stages whose callers meet it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stages: Vec<String>,
+    /// What the rule says of it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub finding: String,
+    /// The differing parts as found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed: Option<Excerpt>,
+    /// The differing parts as wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub desired: Option<Excerpt>,
+    /// Path by path, from what to what.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub difference: Vec<Change>,
+    /// The calls that a repair makes, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub plan: Vec<Call>,
+    /// SHA-256 over the plan.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub plan_digest: String,
+    /// The calls that take the repair back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inverse: Vec<Call>,
+    /// What a deployment would publish besides the repair.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pending_edits: Vec<String>,
+    /// Who did it, once known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actors: Option<Actors>,
+    /// When it was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detected_at: Option<Time>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved_at: Option<Time>,
+    /// How often a repair began.
+    #[serde(default)]
+    pub attempts: i32,
+    /// Before this time no further attempt is made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_attempt_at: Option<Time>,
+    /// What was about to be done, persisted before a call that cannot be repeated safely.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intent: Option<Intent>,
+    /// How it is known that the repair is live.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<String>,
+    /// Key of the newest audit object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit_key: Option<String>,
+    /// Transitions that are in the audit bucket.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recorded: Vec<String>,
+    /// Messages that SNS took, by transition.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notified: Vec<Notice>,
+}
+
+/// A JSON value, cut where it is too large for an object of Kubernetes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Excerpt {
+    /// The value, or the first 16 KiB of its text when it is larger.
+    #[schemars(schema_with = "super::schema::any_value")]
+    pub value: Value,
+    /// SHA-256 of the whole, if it was cut; the whole stands in the audit record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+}
+
+/// A difference at one path.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Change {
+    /// As in `methodIntegration.uri`.
+    pub path: String,
+    /// What stood there, absent if nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::schema::any_value")]
+    pub from: Option<Value>,
+    /// What shall stand there, absent if nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::schema::any_value")]
+    pub to: Option<Value>,
+}
+
+/// One call of AWS's API, as it will be made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Call {
+    /// AWS's name of the operation, as in `UpdateIntegration`.
+    pub operation: String,
+    /// What it is made on, in AWS's field names, as in `restApiId`.
+    pub parameters: std::collections::BTreeMap<String, String>,
+    /// Patch operations, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub patch_operations: Vec<PatchOperation>,
+}
+
+/// One patch operation of API Gateway.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PatchOperation {
+    /// `add`, `replace`, `remove` or `copy`.
+    pub op: String,
+    /// As in `/uri`.
+    pub path: String,
+    /// Always text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+}
+
+/// Who did it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Actors {
+    /// Who edited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub editor: Option<Actor>,
+    /// Who deployed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployer: Option<Actor>,
+}
+
+/// A principal, and the event that names it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Actor {
+    /// Short, as in `role/Dev/anna`.
+    pub name: String,
+    /// The principal's ARN.
+    pub arn: String,
+}
+
+/// A deployment about to be made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Intent {
+    /// The description that the deployment carries: how it is found again after a crash.
+    pub description: String,
+    /// Digest of the plan of the whole endpoint.
+    pub plan_digest: String,
+    /// The stages to be pointed at it, each with the deployment that it had before.
+    pub stages: std::collections::BTreeMap<String, String>,
+    /// The deployment, once made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployment_id: Option<String>,
+}
+
+/// A message that SNS took.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Notice {
+    /// What it told.
+    pub transition: String,
+    /// `people` or `machines`.
+    pub topic: String,
+    /// SNS's id.
+    pub message_id: String,
+}

@@ -1,0 +1,302 @@
+//! `EndpointPolicy`: which endpoints, which rules, and how far Plumbline may go.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector};
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// A compliance policy for endpoints.
+#[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[kube(
+    group = "plumbline.dev",
+    version = "v1alpha1",
+    kind = "EndpointPolicy",
+    plural = "endpointpolicies",
+    namespaced,
+    shortname = "epol",
+    category = "plumbline",
+    status = "EndpointPolicyStatus",
+    derive = "PartialEq",
+    doc = "A compliance policy for endpoints: a selector, rules, and how far Plumbline may go.",
+    printcolumn(name = "Enforcement", type_ = "string", json_path = ".spec.enforcement"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
+    printcolumn(
+        name = "Compliant",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Compliant\")].status"
+    ),
+    printcolumn(name = "Endpoints", type_ = "integer", json_path = ".status.endpoints"),
+    printcolumn(name = "Drift", type_ = "integer", json_path = ".status.drift"),
+    printcolumn(name = "Waiting", type_ = "integer", json_path = ".status.waiting"),
+    printcolumn(name = "Unknown", type_ = "integer", json_path = ".status.unknown"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Compliant\")].reason",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].message",
+        priority = 1
+    )
+)]
+#[serde(rename_all = "camelCase")]
+pub struct EndpointPolicySpec {
+    /// `AwsAccounts` by name, among those that grant this namespace something. Empty: all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(max = 253)))]
+    pub accounts: Vec<String>,
+    /// Which endpoints. Empty: every endpoint that is granted.
+    #[serde(default)]
+    pub selector: Selector,
+    /// How far Plumbline may go by itself.
+    #[serde(default)]
+    pub enforcement: Enforcement,
+    /// Between policies that want different values the higher one wins.
+    #[serde(default)]
+    pub priority: i32,
+    /// Values that rules may name as `params`.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    #[schemars(schema_with = "super::schema::any_object")]
+    pub params: Map<String, Value>,
+    /// What must hold.
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    #[schemars(length(min = 1, max = 64))]
+    pub rules: Vec<PolicyRule>,
+    /// What else may be repaired.
+    #[serde(default)]
+    pub repairs: Repairs,
+    /// Whether a repair may deploy.
+    #[serde(default)]
+    pub redeploy: Redeploy,
+}
+
+/// How far Plumbline may go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum Enforcement {
+    /// Report only.
+    #[default]
+    Audit,
+    /// Repair what a person approved.
+    Approve,
+    /// Repair.
+    Enforce,
+}
+
+/// Whether a repair may deploy a REST API.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Redeploy {
+    /// Never: what needs a deployment waits.
+    Never,
+    /// Only when the deployment would publish nothing but the repair.
+    #[default]
+    WhenClean,
+    /// Even when it publishes others' pending edits.
+    Always,
+}
+
+/// Which endpoints. Every part given must match.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+pub struct Selector {
+    /// CloudFormation type names of endpoints: `AWS::ApiGateway::RestApi`, `AWS::ApiGateway::DomainName`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub types: Vec<EndpointType>,
+    /// As in `eu-west-1`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(max = 32)))]
+    pub regions: Vec<String>,
+    /// Names, in which `*` stands for any text.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(max = 256)))]
+    pub names: Vec<String>,
+    /// Judge only what these stages serve.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(max = 128)))]
+    pub stages: Vec<String>,
+    /// Selects by AWS tags as by labels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<LabelSelector>,
+}
+
+/// A kind of endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum EndpointType {
+    /// A REST API with its stages and methods.
+    #[serde(rename = "AWS::ApiGateway::RestApi")]
+    RestApi,
+    /// A custom domain name.
+    #[serde(rename = "AWS::ApiGateway::DomainName")]
+    DomainName,
+}
+
+impl EndpointType {
+    /// The CloudFormation type name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            EndpointType::RestApi => super::REST_API,
+            EndpointType::DomainName => super::DOMAIN_NAME,
+        }
+    }
+
+    /// As it stands in names of objects.
+    pub fn short(self) -> &'static str {
+        match self {
+            EndpointType::RestApi => "restapi",
+            EndpointType::DomainName => "domainname",
+        }
+    }
+}
+
+/// What a rule judges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum Target {
+    /// A REST API's own settings.
+    #[serde(rename = "AWS::ApiGateway::RestApi")]
+    RestApi,
+    /// A stage.
+    #[serde(rename = "AWS::ApiGateway::Stage")]
+    Stage,
+    /// A method with its integration.
+    #[serde(rename = "AWS::ApiGateway::Method")]
+    Method,
+    /// A custom domain name.
+    #[serde(rename = "AWS::ApiGateway::DomainName")]
+    DomainName,
+}
+
+impl Target {
+    /// The CloudFormation type name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Target::RestApi => super::REST_API,
+            Target::Stage => super::STAGE,
+            Target::Method => super::METHOD,
+            Target::DomainName => super::DOMAIN_NAME,
+        }
+    }
+}
+
+/// How bad a violation is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum Severity {
+    /// For the record.
+    Informational,
+    /// Should be mended some day.
+    Low,
+    /// Should be mended.
+    #[default]
+    Medium,
+    /// Must be mended soon.
+    High,
+    /// Must be mended now.
+    Critical,
+}
+
+impl Severity {
+    /// As written in the schema.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Severity::Informational => "Informational",
+            Severity::Low => "Low",
+            Severity::Medium => "Medium",
+            Severity::High => "High",
+            Severity::Critical => "Critical",
+        }
+    }
+}
+
+/// What must hold, and how it is put right.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("has(self.require) != (has(self.desired) || has(self.absent))").message("write either desired (and absent), the values that must stand, or require, a CEL expression: not both, not neither"),
+    validation = Rule::new("!has(self.fix) || (has(self.require) && !has(self.restore))").message("fix goes with require alone: desired is its own repair, and restore is the other way to repair a require"),
+    validation = Rule::new("!has(self.restore) || has(self.require)").message("restore goes with require: desired is its own repair")
+)]
+pub struct PolicyRule {
+    /// A name that is unique within the policy, as in `backends-over-https`.
+    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')").message("write lower-case letters, digits and dashes, as in backends-over-https"))]
+    #[schemars(length(min = 1, max = 63))]
+    pub name: String,
+    /// CloudFormation type name of what is judged.
+    pub target: Target,
+    /// How bad a violation is.
+    #[serde(default)]
+    pub severity: Severity,
+    /// Ids of the controls that this rule serves, as in `SecurityHub/APIGateway.3`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), inner(length(max = 128)))]
+    pub controls: Vec<String>,
+    /// CEL: whether the rule applies to this object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16384))]
+    pub when: Option<String>,
+    /// CEL: what must be true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16384))]
+    pub require: Option<String>,
+    /// Values that must stand, in AWS's field names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::schema::any_object")]
+    pub desired: Option<Map<String, Value>>,
+    /// Paths that must be absent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), inner(length(max = 256)))]
+    pub absent: Vec<String>,
+    /// CEL: a map of values that make the rule hold. It may name `previous`, not `now`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16384))]
+    pub fix: Option<String>,
+    /// Paths that are put back to their last compliant values.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), inner(length(max = 256)))]
+    pub restore: Vec<String>,
+    /// CEL: a sentence about a violation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 4096))]
+    pub message: Option<String>,
+    /// Overrides the policy's enforcement for this rule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enforcement: Option<Enforcement>,
+    /// True: a repair that can interrupt callers does not wait for a person.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub allow_disruption: bool,
+}
+
+/// What else may be repaired.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Repairs {
+    /// True: drafts that violate are patched before anybody deploys them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub drafts: bool,
+}
+
+/// What Plumbline found.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EndpointPolicyStatus {
+    /// `Ready`, `Compliant`.
+    #[serde(default)]
+    pub conditions: Vec<Condition>,
+    /// How many endpoints are selected.
+    #[serde(default)]
+    pub endpoints: i64,
+    /// How many drifts are open.
+    #[serde(default)]
+    pub drift: i64,
+    /// How many of them wait for something.
+    #[serde(default)]
+    pub waiting: i64,
+    /// Of how many endpoints something could not be told.
+    #[serde(default)]
+    pub unknown: i64,
+}

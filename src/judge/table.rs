@@ -1,0 +1,153 @@
+//! What a service's property table is. Each service's folder under `aws/` fills one; the judge plans with it for services
+//! that it has never heard of.
+
+use serde_json::Value;
+
+use super::path::{self, Path};
+use crate::api::policy::Target;
+
+/// Everything that is known of the properties of one kind of resource.
+#[derive(Debug)]
+pub struct Table {
+    /// CloudFormation type.
+    pub target: Target,
+    /// Its properties. A property that holds others stands before them.
+    pub properties: &'static [Property],
+    /// A map of which one entry stands for all: what is desired of it is desired of every entry.
+    pub every_entry: Option<EveryEntry>,
+}
+
+/// A map such as `methodSettings` with its default entry `*/*`.
+#[derive(Debug)]
+pub struct EveryEntry {
+    /// The map's key in the document.
+    pub map: &'static str,
+    /// The entry that stands for all.
+    pub default: &'static str,
+}
+
+/// One property: how it is read, repaired, made live, and what a repair risks.
+#[derive(Debug)]
+pub struct Property {
+    /// Its path; `*` stands for any key of a map.
+    pub path: &'static [&'static str],
+    /// The operation that reads it.
+    pub read: &'static str,
+    /// How it is put right.
+    pub repair: Repair,
+    /// Whether callers meet it only after a deployment.
+    pub deploy: Deploy,
+    /// How its live value is known.
+    pub live: Live,
+    /// What a repair risks.
+    pub risk: Risk,
+    /// Whether two values mean the same.
+    pub same: fn(Option<&Value>, Option<&Value>) -> bool,
+}
+
+/// How a property is put right.
+#[derive(Clone, Copy, Debug)]
+pub enum Repair {
+    /// By a patch operation. In the path, `{}` is the key that `*` stood for, as it is, and `{~}` the same with `/` as `~1`.
+    Patch {
+        /// As in `UpdateStage`.
+        operation: &'static str,
+        /// As in `/{}/logging/loglevel`.
+        path: &'static str,
+        /// Which operations the path takes.
+        ops: Ops,
+    },
+    /// A list whose members are added and removed one by one below the path.
+    Members {
+        /// As in `UpdateMethod`.
+        operation: &'static str,
+        /// As in `/authorizationScopes`.
+        path: &'static str,
+    },
+    /// By `TagResource` and `UntagResource`.
+    Tags,
+    /// Not by any call that is safe; says what a person can do.
+    None(&'static str),
+}
+
+/// The operations that a patch path takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ops {
+    /// `replace` alone: a value can be changed, not taken away.
+    Replace,
+    /// `replace` and `remove`.
+    ReplaceRemove,
+    /// `remove` alone: the entry as a whole.
+    Remove,
+    /// `replace`, where an empty value takes it away.
+    ReplaceOrEmpty,
+}
+
+/// Whether callers meet a property only after a deployment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deploy {
+    /// At once.
+    Immediate,
+    /// After a deployment to the stage.
+    Deployment,
+}
+
+/// How a property's live value is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Live {
+    /// It takes effect at once: what is read is what callers meet.
+    ReadBack,
+    /// An export of the stage shows it.
+    Export,
+    /// Nothing shows it.
+    Hidden,
+}
+
+/// What a repair risks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Risk {
+    /// Callers that do nothing forbidden notice nothing.
+    Safe,
+    /// Callers can be interrupted; says how.
+    Disruptive(&'static str),
+    /// Disruptive, unless the last compliant value is put back.
+    DisruptiveUnlessRestored(&'static str),
+}
+
+impl Table {
+    /// The property at a path, or the nearest one above it.
+    pub fn property(&self, at: &Path) -> Option<&'static Property> {
+        self.properties
+            .iter()
+            .filter(|p| p.path.len() <= at.keys().len() && p.matches(&at.keys()[..p.path.len()]))
+            .max_by_key(|p| p.path.len())
+    }
+}
+
+impl Property {
+    /// Whether it stands at these keys.
+    pub fn matches(&self, keys: &[String]) -> bool {
+        self.path.len() == keys.len() && self.path.iter().zip(keys).all(|(own, key)| *own == "*" || own == key)
+    }
+}
+
+/// Comparison by value, which most properties use.
+pub fn by_value(a: Option<&Value>, b: Option<&Value>) -> bool {
+    path::same(a, b)
+}
+
+/// Comparison of lists whose order means nothing; an empty list is as good as none.
+pub fn as_set(a: Option<&Value>, b: Option<&Value>) -> bool {
+    let sorted = |v: Option<&Value>| {
+        let mut members: Vec<String> = v
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .map(Value::to_string)
+            .collect();
+        members.sort();
+        members.dedup();
+        members
+    };
+    sorted(a) == sorted(b)
+}

@@ -1,0 +1,21 @@
+#!/usr/bin/env python3
+"""Real Kubernetes for the tests, on this machine, on loopback, without root.
+
+    lab.py run [--with controller-manager,scheduler] [--moto] -- COMMAND...
+    lab.py up  [--with controller-manager,scheduler] [--moto]
+    lab.py build [NAME...]
+
+From Python: `with Lab(controller_manager=True, moto=True) as lab: lab.kubectl("get", "ns")`.
+"""
+
+import sys
+
+sys.dont_write_bytecode = True  # a test run leaves no trace in the tree
+
+from labkit.cli import main  # noqa: E402
+from labkit.lab import Lab  # noqa: E402
+
+__all__ = ["Lab", "main"]
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,90 @@
+"""moto: AWS's S3, SNS, SQS, STS and IAM as one local process, from a pinned virtual environment in the cache."""
+
+import hashlib
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+from .binaries import cache_root, only_one
+from .errors import LabError
+from .processes import Child, Watchdog, answers, free_port, retry_ports
+from .progress import step
+
+REQUIREMENTS = pathlib.Path(__file__).resolve().parent.parent.parent / "moto" / "requirements.txt"
+
+
+def venv_dir() -> pathlib.Path:
+    """The folder of exactly these requirements under exactly this Python."""
+    digest = hashlib.sha256(REQUIREMENTS.read_bytes() + sys.version.encode()).hexdigest()
+    return cache_root() / "moto" / digest[:16]
+
+
+def provide() -> pathlib.Path:
+    """The Python that has moto, installed if it is not there yet."""
+    folder = venv_dir()
+    python = folder / "venv" / "bin" / "python"
+    if python.exists():
+        return python
+    with only_one(folder, "moto's virtual environment"):
+        if not python.exists():
+            with step("installing moto (about 30 seconds the first time)"):
+                _install(folder)
+    return python
+
+
+def _install(folder: pathlib.Path) -> None:
+    unfinished = folder / f"unfinished-{os.getpid()}"
+    pip = [unfinished / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "--no-input"]
+    try:
+        _quietly([sys.executable, "-m", "venv", unfinished], "is python3-venv installed?")
+        _quietly([*pip, "install", "--only-binary=:all:", "--no-deps", "-r", REQUIREMENTS], "is the package index reachable?")
+        _quietly([*pip, "check"], "requirements.txt is not whole")
+        unfinished.rename(folder / "venv")  # only `bin/python` is used, which does not mind: the scripts beside it would
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _quietly(command: list[object], advice: str) -> None:
+    run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if run.returncode != 0:
+        raise LabError(f"{' '.join(map(str, command))} failed ({advice}):\n{(run.stdout + run.stderr)[-3000:]}")
+
+
+class Moto:
+    """A running moto server."""
+
+    def __init__(self, python: pathlib.Path, logs: pathlib.Path, watchdog: Watchdog) -> None:
+        self._python = python
+        self._logs = logs
+        self._watchdog = watchdog
+        self._child: Child | None = None
+        self.url = ""
+
+    def start(self) -> None:
+        retry_ports(self._start)
+
+    def _start(self) -> None:
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        self._child = Child(
+            "moto",
+            [self._python, "-m", "moto.server", "-H", "127.0.0.1", "-p", port],
+            self._logs / "moto.log",
+            self._watchdog,
+            # Whatever credentials the machine has, a stand-in never sees them.
+            AWS_ACCESS_KEY_ID="testing",
+            AWS_SECRET_ACCESS_KEY="testing",
+            AWS_SHARED_CREDENTIALS_FILE=os.devnull,
+            AWS_CONFIG_FILE=os.devnull,
+            AWS_EC2_METADATA_DISABLED="true",
+        )
+        self._child.await_ready(lambda: answers(f"{self.url}/moto-api/data.json"))
+
+    def stop(self) -> None:
+        if self._child:
+            self._child.stop()
+
+    def dead(self) -> list[Child]:
+        return [self._child] if self._child and not self._child.alive() else []
