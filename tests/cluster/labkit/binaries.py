@@ -70,12 +70,11 @@ def stamp() -> str:
     """Linker flags that tell the binaries who they are: without them `/version` and Helm's capabilities are wrong."""
     kubernetes, helm = pinned(KUBERNETES), pinned(HELM)
     major, minor, _ = kubernetes.split(".", 2)
-    base = "k8s.io/component-base/version"
     values = {
-        f"{base}.gitMajor": major,
-        f"{base}.gitMinor": minor,
-        f"{base}.gitVersion": f"v{kubernetes}",
-        f"{base}.gitTreeState": "clean",
+        f"{package}.{name}": value
+        for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
+        for name, value in (("gitMajor", major), ("gitMinor", minor), ("gitVersion", f"v{kubernetes}"), ("gitTreeState", "clean"))
+    } | {
         f"{HELM}/internal/version.version": f"v{helm}",
         f"{HELM}/pkg/lint/rules.k8sVersionMajor": major,
         f"{HELM}/pkg/lint/rules.k8sVersionMinor": minor,

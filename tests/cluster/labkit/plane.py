@@ -4,6 +4,7 @@ Everything listens on 127.0.0.1 and keeps its data in one folder. RBAC is on, an
 default: CEL validation, ValidatingAdmissionPolicy, server-side apply, TokenRequest.
 """
 
+import concurrent.futures
 import pathlib
 import ssl
 import time
@@ -43,8 +44,8 @@ class Plane:
         retry_ports(self._start_etcd)
         retry_ports(self._start_apiserver_anywhere)
         self._write_kubeconfig("admin", self.kubeconfig)
-        for extra in extras:
-            retry_ports(lambda name=f"kube-{extra}": self._start_client(name))
+        with concurrent.futures.ThreadPoolExecutor() as together:
+            list(together.map(lambda extra: retry_ports(lambda: self._start_client(f"kube-{extra}")), extras))
         if "controller-manager" in extras:
             self._await_default_account()
 
