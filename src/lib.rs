@@ -1,1 +1,3 @@
 //! Plumbline.
+
+pub mod judge;

@@ -1,0 +1,4 @@
+//! Pure judgement.
+
+pub mod cel;
+pub mod iam;
