@@ -8,6 +8,7 @@ PYTHON ?= python3
 LAB := $(PYTHON) tests/cluster/lab.py
 LOCKED := $(if $(CI),--locked)
 CRDS ?= crds/plumbline.yaml
+LAB_FLAGS ?= --with controller-manager --moto
 
 # Kubernetes is built with the Go that is here, and Python leaves no caches in the tree.
 export GOTOOLCHAIN := local
@@ -37,7 +38,7 @@ test: lint ## everything: lint, the lab's own tests, then all of Rust against a 
 	$(call say,Building the tests)
 	cargo test $(LOCKED) --workspace --no-run
 	$(call say,Tests against a real Kubernetes)
-	$(LAB) run --with controller-manager --moto -- cargo test $(LOCKED) --workspace $(ARGS)
+	$(LAB) run $(LAB_FLAGS) -- cargo test $(LOCKED) --workspace $(ARGS)
 
 demo: ## the story from drift to repair, on a real Kubernetes
 	$(call say,Building plumbline and the AWS simulator)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Real Kubernetes for the tests, on this machine, on loopback, without root.
 
-    lab.py run [--with controller-manager,scheduler] [--moto] -- COMMAND...
-    lab.py up  [--with controller-manager,scheduler] [--moto]
+    lab.py run [--with controller-manager,scheduler] [--moto] [--crds PATH] -- COMMAND...
+    lab.py up  [--with controller-manager,scheduler] [--moto] [--crds PATH]
     lab.py build [NAME...]
 
 The command finds, besides KUBECONFIG and kubectl and helm first on its PATH:

@@ -6,6 +6,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import unittest
 import urllib.request
@@ -76,11 +77,11 @@ def eventually(why: str, condition, deadline: float = 30.0) -> None:
         time.sleep(0.1)
 
 
-def widget(low: int, high: int) -> dict[str, object]:
+def widget(low: int, high: int, name: str = "one") -> dict[str, object]:
     return {
         "apiVersion": f"{GROUP}/v1",
         "kind": "Widget",
-        "metadata": {"name": "one", "namespace": "default"},
+        "metadata": {"name": name, "namespace": "default"},
         "spec": {"low": low, "high": high},
     }
 
@@ -101,7 +102,9 @@ def mentioning(text: str) -> list[str]:
 class Running(unittest.TestCase):
     @classmethod
     def setUpClass(cls) -> None:
-        cls.lab = cls.enterClassContext(Lab(controller_manager=True, moto=True))
+        definitions = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory())) / "widgets.json"
+        definitions.write_text(json.dumps(WIDGETS))
+        cls.lab = cls.enterClassContext(Lab(controller_manager=True, moto=True, crds=definitions))
 
     def test_the_api_server_and_the_tools_are_the_pinned_ones(self) -> None:
         versions = json.loads(self.lab.kubectl("version", "-o", "json").stdout)
@@ -109,11 +112,22 @@ class Running(unittest.TestCase):
         self.assertIn("v3.", self.lab.helm("version", "--short").stdout)
 
     def test_custom_resources_are_validated_with_cel(self) -> None:
-        self.lab.apply(WIDGETS)
-        self.lab.kubectl("wait", "--for=condition=Established", f"crd/widgets.{GROUP}", "--timeout=30s")
         with self.assertRaisesRegex(LabError, "low above high"):
             self.lab.apply(widget(2, 1))
         self.lab.apply(widget(1, 2))
+
+    def test_garbage_of_a_kind_that_was_there_first_is_collected_at_once(self) -> None:
+        self.lab.apply(widget(1, 2, "owner"))
+        uid = self.lab.kubectl("get", "widget", "owner", "-o", "jsonpath={.metadata.uid}").stdout
+        owner = {"apiVersion": f"{GROUP}/v1", "kind": "Widget", "name": "owner", "uid": uid}
+        dependent = {"name": "dependent", "namespace": "default", "ownerReferences": [owner]}
+        self.lab.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": dependent})
+        self.lab.kubectl("delete", "widget", "owner")
+        collected = ("get", "configmap", "dependent")
+        eventually("the dependent is gone", lambda: self.lab.kubectl(*collected, check=False).returncode != 0, deadline=10)
+
+    def test_the_controller_manager_can_start_afresh(self) -> None:
+        self.assertGreater(self.lab.restart_controller_manager(), 0)
 
     def test_admission_policies_take_effect(self) -> None:
         self.lab.apply(POLICY, BINDING)

@@ -39,11 +39,14 @@ class Plane:
     def url(self) -> str:
         return f"https://127.0.0.1:{self._port}"
 
-    def start(self, extras: tuple[str, ...]) -> None:
-        """Start everything and return when it is ready."""
+    def start_api(self) -> None:
+        """Start the store and the API server; back when it is ready."""
         retry_ports(self._start_etcd)
         retry_ports(self._start_apiserver_anywhere)
         self._write_kubeconfig("admin", self.kubeconfig)
+
+    def start_extras(self, extras: tuple[str, ...]) -> None:
+        """Start its clients; back when they are at work."""
         with concurrent.futures.ThreadPoolExecutor() as together:
             list(together.map(lambda extra: retry_ports(lambda: self._start_client(f"kube-{extra}")), extras))
         if "controller-manager" in extras:
@@ -69,6 +72,16 @@ class Plane:
         began = time.monotonic()
         if "kube-apiserver" not in self._children:
             self._start_apiserver()
+        return time.monotonic() - began
+
+    def restart_controller_manager(self) -> float:
+        """Start it afresh, so that its garbage collector sees new kinds at once; the seconds until it was at work."""
+        began = time.monotonic()
+        name = "kube-controller-manager"
+        if name not in self._children:
+            raise LabError("this lab has no controller-manager: Lab(controller_manager=True), or --with controller-manager")
+        self._children.pop(name).stop()
+        retry_ports(lambda: self._start_client(name))
         return time.monotonic() - began
 
     def _spawn(self, name: str, *flags: object) -> Child:
