@@ -165,8 +165,18 @@ impl Step {
     }
 }
 
-/// Reads the patch operations of a request. `also` are violations that stand besides them.
-pub(crate) fn steps(request: &Request<'_>, also: Vec<String>) -> Result<Vec<Step>, AwsError> {
+/// Reads the patch operations of a request.
+pub(crate) fn steps(request: &Request<'_>) -> Result<Vec<Step>, AwsError> {
+    checked(request, Vec::new())?.into_iter().map(|sent| step(request.operation, sent)).collect()
+}
+
+/// Refuses unknown operations, together with `also`, the violations that stand besides them: AWS
+/// looks at these before it looks for the thing to patch.
+pub(crate) fn check(request: &Request<'_>, also: Vec<String>) -> Result<(), AwsError> {
+    checked(request, also).map(drop)
+}
+
+fn checked(request: &Request<'_>, also: Vec<String>) -> Result<Vec<Sent>, AwsError> {
     let sent = request.json::<Body>()?.patch_operations.unwrap_or_default();
     let mut violations: Vec<String> = sent
         .iter()
@@ -178,10 +188,7 @@ pub(crate) fn steps(request: &Request<'_>, also: Vec<String>) -> Result<Vec<Step
         })
         .collect();
     violations.extend(also);
-    if !violations.is_empty() {
-        return Err(AwsError::validation(&violations));
-    }
-    sent.into_iter().map(|sent| step(request.operation, sent)).collect()
+    if violations.is_empty() { Ok(sent) } else { Err(AwsError::validation(&violations)) }
 }
 
 fn step(operation: Operation, sent: Sent) -> Result<Step, AwsError> {
