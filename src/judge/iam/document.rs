@@ -64,7 +64,7 @@ fn unescaped(text: &str) -> Option<Value> {
         let Value::String(text) = &value else { break };
         value = serde_json::from_str(text).or_else(|_| serde_json::from_str(&format!("\"{text}\""))).ok()?;
     }
-    Some(value)
+    Some(value).filter(|value| !value.is_string())
 }
 
 /// The statements; `None` if there is no policy.

@@ -1,0 +1,295 @@
+use serde_json::{Value, json};
+
+use super::*;
+
+/// A policy of one statement, from its differences to "everybody may not call anything".
+fn deny(changes: &Value) -> Value {
+    let mut statement =
+        json!({"Effect": "Deny", "Principal": "*", "Action": "execute-api:Invoke", "Resource": "execute-api:/*"});
+    for (key, value) in changes.as_object().unwrap() {
+        if value.is_null() {
+            statement.as_object_mut().unwrap().remove(key);
+        } else {
+            statement[key] = value.clone();
+        }
+    }
+    json!({"Version": "2012-10-17", "Statement": [statement]})
+}
+
+fn allow_all_and(policy: Value) -> Value {
+    let Value::Object(mut policy) = policy else { return policy };
+    policy["Statement"].as_array_mut().unwrap().push(
+        json!({"Effect": "Allow", "Principal": "*", "Action": "execute-api:Invoke", "Resource": "execute-api:/*"}),
+    );
+    Value::Object(policy)
+}
+
+fn when(condition: Value) -> Value {
+    allow_all_and(deny(&json!({"Condition": condition})))
+}
+
+fn ask(policy: &Value, context: &Value) -> (bool, bool) {
+    let request = Request::from_json(context).unwrap();
+    (denies(policy, &request).unwrap(), allows(policy, &request).unwrap())
+}
+
+const NEITHER: (bool, bool) = (false, false);
+const DENIED: (bool, bool) = (true, false);
+const ALLOWED: (bool, bool) = (false, true);
+
+#[test]
+fn https_only() {
+    let http = json!({"aws:SecureTransport": "false"});
+    let bool_false = json!({"Bool": {"aws:SecureTransport": "false"}});
+    let table = [
+        (when(bool_false.clone()), DENIED, "the usual way"),
+        (when(json!({"StringEquals": {"aws:SecureTransport": "false"}})), DENIED, "compared as text"),
+        (when(json!({"Bool": {"aws:SecureTransport": false}})), DENIED, "as a JSON bool"),
+        (when(json!({"bool": {"AWS:securetransport": ["False"]}})), DENIED, "case and lists"),
+        (when(json!({"BoolIfExists": {"aws:SecureTransport": "false"}})), DENIED, "the key is there"),
+        (when(json!({"StringNotEquals": {"aws:SecureTransport": "true"}})), DENIED, "negated"),
+        (when(json!({"Bool": {"aws:SecureTransport": "true"}})), ALLOWED, "the wrong way round"),
+        (when(json!({})), DENIED, "no condition at all"),
+        (
+            when(json!({"Bool": {"aws:SecureTransport": "false"}, "NotIpAddress": {"aws:SourceIp": "10.0.0.0/8"}})),
+            NEITHER,
+            "only from some addresses",
+        ),
+        (
+            allow_all_and(deny(&json!({"Resource": "execute-api:/*/GET/*", "Condition": bool_false.clone()}))),
+            NEITHER,
+            "one method only",
+        ),
+        (
+            allow_all_and(deny(&json!({"Resource": "execute-api:/prod/*/*", "Condition": bool_false.clone()}))),
+            NEITHER,
+            "one stage only",
+        ),
+        (allow_all_and(deny(&json!({"Resource": "*", "Condition": bool_false.clone()}))), DENIED, "any resource"),
+        (allow_all_and(deny(&json!({"Resource": "execute-api:/*/*/*"}))), DENIED, "all of the API, by its parts"),
+        (
+            allow_all_and(deny(&json!({"Resource": "arn:aws:execute-api:eu-west-1:111122223333:abc/*"}))),
+            DENIED,
+            "as AWS writes it back",
+        ),
+        (allow_all_and(deny(&json!({"Resource": ["execute-api:/a/*", "execute-api:/*"]}))), DENIED, "one of a list"),
+        (allow_all_and(deny(&json!({"Action": "execute-api:*"}))), DENIED, "all actions"),
+        (allow_all_and(deny(&json!({"Action": ["execute-api:Inv*"]}))), DENIED, "a pattern"),
+        (allow_all_and(deny(&json!({"Action": "*"}))), DENIED, "everything"),
+        (allow_all_and(deny(&json!({"Action": "EXECUTE-API:invoke"}))), DENIED, "actions have no case"),
+        (allow_all_and(deny(&json!({"Action": "execute-api:ManageConnections"}))), ALLOWED, "another action"),
+        (allow_all_and(deny(&json!({"Action": null, "NotAction": "s3:*"}))), DENIED, "all but another service"),
+        (allow_all_and(deny(&json!({"Action": null, "NotAction": "execute-api:Invoke"}))), ALLOWED, "all but this"),
+        (
+            allow_all_and(deny(&json!({"Resource": null, "NotResource": "execute-api:/health/*"}))),
+            NEITHER,
+            "all but a part",
+        ),
+        (allow_all_and(deny(&json!({"Principal": {"AWS": "*"}}))), DENIED, "everybody, the other way"),
+        (allow_all_and(deny(&json!({"Principal": {"AWS": "111122223333"}}))), NEITHER, "one account only"),
+        (
+            allow_all_and(deny(&json!({"Principal": null, "NotPrincipal": {"AWS": "111122223333"}}))),
+            NEITHER,
+            "somebody is excepted",
+        ),
+        (
+            json!({"Statement": {"Effect": "Allow", "Principal": "*", "Action": "execute-api:Invoke",
+                "Resource": "execute-api:/*", "Condition": {"Bool": {"aws:SecureTransport": "true"}}}}),
+            DENIED,
+            "nobody says that http may: refused without a Deny",
+        ),
+        (
+            json!({"Statement": {"Effect": "Allow", "Principal": "*", "Action": "execute-api:Invoke",
+                "Resource": "execute-api:/*", "Condition": {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}}}),
+            NEITHER,
+            "some may",
+        ),
+        (
+            json!({"Statement": {"Effect": "Allow", "Principal": {"AWS": "111122223333"}, "Action": "execute-api:Invoke",
+                "Resource": "execute-api:/*"}}),
+            NEITHER,
+            "an account may, also by http",
+        ),
+        (json!(null), ALLOWED, "no policy refuses nothing"),
+        (json!(""), ALLOWED, "an empty text is no policy"),
+        (json!({"Version": "2012-10-17", "Statement": []}), ALLOWED, "no statement says nothing"),
+        (json!(when(bool_false.clone()).to_string()), DENIED, "as text"),
+        (json!(when(bool_false).to_string().replace('"', "\\\"")), DENIED, "as API Gateway escapes it"),
+    ];
+    for (policy, expected, why) in table {
+        assert_eq!(ask(&policy, &http), expected, "{why}: {policy}");
+    }
+}
+
+#[test]
+fn conditions() {
+    let vpce = json!({"StringNotEquals": {"aws:SourceVpce": ["vpce-1", "vpce-2"]}});
+    let table = [
+        (vpce.clone(), json!({"aws:SourceVpce": "vpce-9"}), DENIED, "another VPC endpoint"),
+        (vpce.clone(), json!({"aws:SourceVpce": "vpce-2"}), ALLOWED, "ours"),
+        (vpce.clone(), json!({"aws:SourceVpce": null}), DENIED, "none: negated operators hold without the key"),
+        (vpce, json!({}), NEITHER, "not known"),
+        (json!({"StringEquals": {"aws:SourceVpce": "vpce-1"}}), json!({"aws:SourceVpce": null}), ALLOWED, "without the key"),
+        (
+            json!({"StringEqualsIfExists": {"aws:SourceVpce": "vpce-1"}}),
+            json!({"aws:SourceVpce": null}),
+            DENIED,
+            "IfExists holds without the key",
+        ),
+        (json!({"Null": {"aws:SourceVpce": "true"}}), json!({"aws:SourceVpce": null}), DENIED, "absent"),
+        (json!({"Null": {"aws:SourceVpce": true}}), json!({"aws:SourceVpce": "x"}), ALLOWED, "there"),
+        (json!({"Null": {"aws:SourceVpce": "false"}}), json!({}), NEITHER, "not known"),
+        (json!({"StringNotEquals": {"aws:PrincipalOrgID": "o-1"}}), json!({"aws:PrincipalOrgID": "o-2"}), DENIED, "org"),
+        (json!({"StringLike": {"aws:UserAgent": "curl*"}}), json!({"aws:UserAgent": "curl/8"}), DENIED, "wildcards"),
+        (json!({"StringNotLike": {"aws:UserAgent": "curl*"}}), json!({"aws:UserAgent": "curl/8"}), ALLOWED, "negated"),
+        (json!({"StringEquals": {"aws:UserAgent": "curl*"}}), json!({"aws:UserAgent": "curl/8"}), ALLOWED, "no wildcard"),
+        (json!({"StringEqualsIgnoreCase": {"k": "AbC"}}), json!({"k": "aBc"}), DENIED, "case"),
+        (json!({"IpAddress": {"aws:SourceIp": ["10.0.0.0/8", "::1"]}}), json!({"aws:SourceIp": "10.9.8.7"}), DENIED, "in"),
+        (json!({"NotIpAddress": {"aws:SourceIp": "10.0.0.0/8"}}), json!({"aws:SourceIp": "10.9.8.7"}), ALLOWED, "not out"),
+        (json!({"NotIpAddress": {"aws:SourceIp": "10.0.0.0/8"}}), json!({"aws:SourceIp": "11.0.0.1"}), DENIED, "out"),
+        (json!({"IpAddress": {"aws:SourceIp": "0.0.0.0/0"}}), json!({"aws:SourceIp": "1.2.3.4"}), DENIED, "anywhere"),
+        (json!({"IpAddress": {"aws:SourceIp": "2001:db8::/32"}}), json!({"aws:SourceIp": "2001:db8::1"}), DENIED, "IPv6"),
+        (json!({"NumericLessThan": {"s3:TlsVersion": "1.2"}}), json!({"s3:TlsVersion": 1.1}), DENIED, "numbers"),
+        (json!({"NumericGreaterThanEquals": {"n": 5}}), json!({"n": 4}), ALLOWED, "numbers"),
+        (json!({"DateLessThan": {"aws:CurrentTime": "2026-06-01"}}), json!({"aws:CurrentTime": "2026-01-01T00:00:00Z"}), DENIED, "time"),
+        (json!({"ArnLike": {"aws:SourceArn": "arn:aws:sns:*:1:*"}}), json!({"aws:SourceArn": "arn:aws:sns:eu-west-1:1:t"}), DENIED, "ARNs"),
+        (json!({"ArnNotEquals": {"aws:SourceArn": "arn:aws:sns:*:1:*"}}), json!({"aws:SourceArn": "arn:aws:sns:x:1:t"}), ALLOWED, "ARNs"),
+        (json!({"ForAnyValue:StringEquals": {"k": ["a", "b"]}}), json!({"k": ["x", "b"]}), DENIED, "one of them"),
+        (json!({"ForAllValues:StringEquals": {"k": ["a", "b"]}}), json!({"k": ["x", "b"]}), ALLOWED, "not all"),
+        (json!({"ForAllValues:StringEquals": {"k": ["a", "b"]}}), json!({"k": null}), DENIED, "none are all"),
+        (json!({"ForAnyValue:StringEquals": {"k": "a"}}), json!({"k": null}), ALLOWED, "none is not one"),
+        (json!({"StringEquals": {"k": "${aws:username}"}}), json!({"k": "x"}), NEITHER, "variables are not known"),
+        (json!({"StringEquals": {"k": "a", "l": "b"}}), json!({"k": "a", "l": "c"}), ALLOWED, "all must hold"),
+    ];
+    for (condition, context, expected, why) in table {
+        assert_eq!(ask(&when(condition.clone()), &context), expected, "{why}: {condition} {context}");
+    }
+}
+
+#[test]
+fn described_requests() {
+    let role = json!({"AWS": "arn:aws:iam::111122223333:role/app"});
+    let not_role = deny(&json!({"Principal": null, "NotPrincipal": role}));
+    let health = allow_all_and(deny(&json!({"Resource": "execute-api:/prod/GET/admin/*"})));
+    let full = "arn:aws:execute-api:eu-west-1:111122223333:abc/prod/GET/admin/x";
+    let table = [
+        (&not_role, json!({"principal": "arn:aws:iam::111122223333:role/app"}), DENIED, "nothing is allowed at all"),
+        (&not_role, json!({"principal": "999988887777"}), DENIED, "not excepted"),
+        (&health, json!({"resource": "execute-api:/prod/GET/admin/users"}), DENIED, "the part"),
+        (&health, json!({"resource": full}), DENIED, "the part, in full"),
+        (&health, json!({"resource": "execute-api:/prod/POST/admin/users"}), ALLOWED, "another part"),
+        (&health, json!({"resource": "execute-api:/prod/*"}), NEITHER, "more than the part"),
+        (&health, json!({"action": "execute-api:InvalidateCache"}), DENIED, "nobody says that it may"),
+    ];
+    for (policy, context, expected, why) in table {
+        assert_eq!(ask(policy, &context), expected, "{why}: {policy} {context}");
+    }
+    let other = allow_all_and(deny(&json!({"Resource": "arn:aws:execute-api:eu-west-1:111122223333:zzz/*"})));
+    assert_eq!(ask(&other, &json!({"resource": full})), ALLOWED, "a policy copied from another API");
+    let account = allow_all_and(deny(&json!({"Principal": {"AWS": "111122223333"}})));
+    for (who, expected) in [
+        ("arn:aws:iam::111122223333:user/anna", DENIED),
+        ("arn:aws:sts::111122223333:assumed-role/app/session", DENIED),
+        ("999988887777", ALLOWED),
+        ("anonymous", ALLOWED),
+    ] {
+        assert_eq!(ask(&account, &json!({"principal": who})), expected, "{who}");
+    }
+}
+
+#[test]
+fn unreadable() {
+    let table = [
+        (json!(5), "it is neither an object nor text"),
+        (json!("{"), "the text is no JSON"),
+        (json!("[1]"), "the text is JSON, but no object"),
+        (json!({"Version": "2012-10-17"}), "it has no `Statement`"),
+        (json!({"statement": []}), "it has an unknown element `statement`"),
+        (json!({"Statement": ["x"]}), "statement 1: it is no object"),
+        (json!({"Statement": [{"Effect": "deny"}]}), "statement 1: `Effect` is neither Allow nor Deny"),
+        (deny(&json!({"Action": null})), "statement 1: it has neither `Action` nor `NotAction`"),
+        (deny(&json!({"NotAction": "x"})), "statement 1: it has both `Action` and `NotAction`"),
+        (deny(&json!({"Resource": []})), "statement 1: `Resource` cannot be read"),
+        (deny(&json!({"Principal": "somebody"})), "statement 1: `Principal` cannot be read"),
+        (deny(&json!({"Condition": {"Boole": {}}})), "statement 1: unknown condition operator `Boole`"),
+        (deny(&json!({"Condition": {"Bool": 1}})), "statement 1: `Bool` holds no object of condition keys"),
+    ];
+    for (policy, expected) in table {
+        let error = denies(&policy, &Request::default()).unwrap_err();
+        assert_eq!(error.to_string(), format!("not a policy document: {expected}"), "{policy}");
+        assert!(equivalent(&policy, &policy, None), "{policy}");
+    }
+    for request in [json!(null), json!({"k": {}}), json!({"principal": ["a", "b"]})] {
+        assert!(Request::from_json(&request).is_err(), "{request}");
+    }
+}
+
+#[test]
+fn equivalence() {
+    let api = ApiRef { region: "eu-west-1".into(), account: "111122223333".into(), id: "abc".into() };
+    let base = deny(&json!({}));
+    let full = "arn:aws:execute-api:eu-west-1:111122223333:abc/*";
+    let same = [
+        (base.clone(), deny(&json!({"Sid": "x"})), "names do not matter"),
+        (base.clone(), deny(&json!({"Principal": {"AWS": ["*"]}})), "everybody"),
+        (base.clone(), deny(&json!({"Action": ["execute-api:invoke", "execute-api:Invoke"]})), "case, list, twice"),
+        (base.clone(), deny(&json!({"Resource": full})), "this API in full"),
+        (base.clone(), deny(&json!({"Resource": "arn:aws:execute-api:*:*:*/*"})), "any API is this one"),
+        (base.clone(), deny(&json!({"Resource": ["execute-api:/*", "execute-api:/prod/*"]})), "covered"),
+        (base.clone(), deny(&json!({"Resource": "execute-api:/*/*/*"})), "all of it, by its parts"),
+        (base.clone(), json!({"Statement": base["Statement"][0]}), "one statement, no version"),
+        (base.clone(), json!(base.to_string()), "text"),
+        (base.clone(), json!(base.to_string().replace('"', "\\\"")), "escaped text"),
+        (
+            deny(&json!({"Principal": {"AWS": ["111122223333", "999988887777"]}})),
+            deny(&json!({"Principal": {"AWS": ["arn:aws:iam::999988887777:root", "arn:aws:iam::111122223333:root"]}})),
+            "accounts and their roots, any order",
+        ),
+        (
+            deny(&json!({"Condition": {"Bool": {"aws:SecureTransport": false}}})),
+            deny(&json!({"Condition": {"bool": {"AWS:SecureTransport": ["False"]}}})),
+            "bools as text",
+        ),
+        (
+            deny(&json!({"Condition": {"IpAddress": {"aws:SourceIp": "1.2.3.4"}}})),
+            deny(&json!({"Condition": {"IpAddress": {"aws:SourceIp": ["1.2.3.4/32"]}}})),
+            "one address",
+        ),
+        (
+            deny(&json!({"Condition": {"ArnEquals": {"k": ["b", "a"]}}})),
+            deny(&json!({"Condition": {"ArnLike": {"k": ["a", "b"]}}})),
+            "synonyms, any order",
+        ),
+        (json!(null), json!(""), "no policy"),
+    ];
+    for (left, right, why) in same {
+        assert!(equivalent(&left, &right, Some(&api)), "{why}: {left} {right}");
+        let once = canonical(&left, Some(&api));
+        assert_eq!(canonical(&once, Some(&api)), once, "{why}: the normal form stays as it is");
+    }
+    let reversed = |policy: &Value| {
+        let mut policy = policy.clone();
+        policy["Statement"].as_array_mut().unwrap().reverse();
+        policy
+    };
+    let two = allow_all_and(base.clone());
+    assert!(equivalent(&two, &reversed(&two), None), "order of statements");
+    let different = [
+        (base.clone(), allow_all_and(base.clone()), "one statement more"),
+        (base.clone(), deny(&json!({"Effect": "Allow"})), "effect"),
+        (base.clone(), deny(&json!({"Resource": "execute-api:/prod/*"})), "a part"),
+        (base.clone(), deny(&json!({"Resource": full.replace("abc", "zzz")})), "another API"),
+        (base.clone(), deny(&json!({"Principal": null, "NotPrincipal": "*"})), "negated"),
+        (base.clone(), deny(&json!({"Condition": {"Bool": {"aws:SecureTransport": "false"}}})), "condition"),
+        (base.clone(), json!(null), "no policy"),
+        (
+            deny(&json!({"Condition": {"StringEquals": {"k": "a"}}})),
+            deny(&json!({"Condition": {"StringEquals": {"k": "A"}}})),
+            "values have case",
+        ),
+    ];
+    for (left, right, why) in different {
+        assert!(!equivalent(&left, &right, Some(&api)), "{why}: {left} {right}");
+    }
+    assert!(!equivalent(&base, &deny(&json!({"Resource": full})), None), "which API is meant is not known");
+}
