@@ -311,7 +311,8 @@ impl Evaluation<'_> {
             other => self.value(other)?,
         };
         let context = self.value(context)?;
-        self.budget.work(weight(&policy, MAX_WEIGHT) * 16)?;
+        let (wide, high) = (weight(&policy, MAX_WEIGHT), weight(&context, MAX_WEIGHT));
+        self.budget.work(wide.saturating_mul(16 + high / 8))?;
         let (policy, context) = (to_json(&policy)?, to_json(&context)?);
         let answer = iam::Request::from_json(&context).and_then(|request| match native {
             Native::Denies => iam::denies(&policy, &request),

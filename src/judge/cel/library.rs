@@ -49,6 +49,9 @@ pub(super) fn invoke(name: &str, call: &IdedExpr, arguments: Vec<Value>) -> Resu
         return Err(EvalError::other(format!("{name}() takes no {} arguments", arguments.len())));
     }
     guard(name, &arguments)?;
+    if name == "format" && arguments.iter().any(has_map) {
+        return Err(EvalError::type_of("format() takes no maps, as they have no order: name their values"));
+    }
     let kinds = arguments.iter().map(kind).collect::<Vec<_>>();
     let result = catch_unwind(AssertUnwindSafe(|| {
         let mut scope = functions().new_inner_scope();
@@ -61,6 +64,14 @@ pub(super) fn invoke(name: &str, call: &IdedExpr, arguments: Vec<Value>) -> Resu
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(explain(name, &kinds, &error)),
         Err(_) => Err(EvalError::other(format!("{name}() failed on {}", kinds.join(", ")))),
+    }
+}
+
+fn has_map(value: &Value) -> bool {
+    match value {
+        Value::Map(_) => true,
+        Value::List(items) => items.iter().any(has_map),
+        _ => false,
     }
 }
 
@@ -103,7 +114,8 @@ fn has_long_number(text: &str, behind: impl Fn(u8) -> bool) -> bool {
 
 fn explain(name: &str, kinds: &[&str], error: &ExecutionError) -> EvalError {
     match error {
-        ExecutionError::FunctionError { message, .. } => {
+        // A map's text comes in another order each time.
+        ExecutionError::FunctionError { message, .. } if !message.contains("Map {") => {
             EvalError::other(format!("{name}(): {}", message.chars().take(200).collect::<String>()))
         }
         ExecutionError::InvalidArgumentCount { .. } | ExecutionError::MissingArgumentOrTarget => {

@@ -16,7 +16,7 @@ mod tests;
 use std::sync::Arc;
 
 use kube_cel::cel::Value;
-use kube_cel::cel::parser::Parser;
+use kube_cel::cel::parser::{ParseErrors, Parser};
 
 pub use document::Document;
 pub use error::{CompileError, EvalError};
@@ -109,8 +109,19 @@ impl Program {
 
 /// Runs on the thread with the large stack, where the syntax tree is dropped too.
 fn parse(source: String) -> Result<Program, CompileError> {
-    let expression = Parser::new().parse(&source).map_err(|errors| CompileError::new(errors.to_string()))?;
+    let expression = Parser::new().parse(&source).map_err(|errors| refused(&source, &errors))?;
     let (node, uses) = lower::lower(&expression)?;
     let reads = Reads::of(&expression);
     Ok(Program(Arc::new(Compiled { source, reads, uses, node })))
+}
+
+/// The first complaint alone, with the text before it: the others follow from it, and there may be thousands.
+fn refused(source: &str, errors: &ParseErrors) -> CompileError {
+    let Some(first) = errors.errors.first() else { return CompileError::new("the expression is no CEL") };
+    let (line, column) = first.pos;
+    let text = source.lines().nth(usize::try_from(line - 1).unwrap_or(0)).unwrap_or_default();
+    let before = text.chars().take(usize::try_from(column).unwrap_or(0)).collect::<Vec<_>>();
+    let near: String = before.iter().skip(before.len().saturating_sub(30)).collect();
+    let message: String = first.msg.chars().take(200).collect();
+    CompileError::new(format!("no CEL at line {line}, column {column}, near `{near}`: {message}"))
 }

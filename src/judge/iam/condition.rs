@@ -101,9 +101,8 @@ pub(super) fn holds(condition: &Condition, known: Option<&Vec<String>>) -> Match
         let test = |value: &String| any(base, &condition.values, value) != negated;
         match operator.set {
             Some("forallvalues") => actual.iter().all(test),
-            Some(_) => actual.iter().any(test),
             None if negated => actual.iter().all(test),
-            None => actual.iter().any(test),
+            _ => actual.iter().any(test),
         }
     };
     if holds { Match::Yes } else { Match::No }

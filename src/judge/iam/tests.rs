@@ -1,3 +1,5 @@
+#![allow(clippy::needless_pass_by_value, clippy::too_many_lines)] // tables of json!(...) read best so
+
 use serde_json::{Value, json};
 
 use super::*;
