@@ -31,7 +31,10 @@ pub(super) fn knows(namespace: Option<&str>, name: &str) -> bool {
 
 /// A call of a function with placeholders for its target and arguments.
 pub(super) fn call(namespace: Option<&str>, name: &str, method: bool, arguments: usize) -> IdedExpr {
-    let ident = |name: &str| IdedExpr { id: 0, expr: Expr::Ident(name.to_owned()) };
+    let ident = |name: &str| IdedExpr {
+        id: 0,
+        expr: Expr::Ident(name.to_owned()),
+    };
     let mut places = PLACES.iter().map(|name| ident(name));
     let target = match namespace {
         Some(namespace) => Some(ident(namespace)),
@@ -39,18 +42,30 @@ pub(super) fn call(namespace: Option<&str>, name: &str, method: bool, arguments:
         None => None,
     };
     let args = places.take(arguments).collect();
-    let call = CallExpr { func_name: name.to_owned(), target: target.map(Box::new), args };
-    IdedExpr { id: 0, expr: Expr::Call(call) }
+    let call = CallExpr {
+        func_name: name.to_owned(),
+        target: target.map(Box::new),
+        args,
+    };
+    IdedExpr {
+        id: 0,
+        expr: Expr::Call(call),
+    }
 }
 
 /// Calls a function of the library.
 pub(super) fn invoke(name: &str, call: &IdedExpr, arguments: Vec<Value>) -> Result<Value, EvalError> {
     if arguments.len() > PLACES.len() {
-        return Err(EvalError::other(format!("{name}() takes no {} arguments", arguments.len())));
+        return Err(EvalError::other(format!(
+            "{name}() takes no {} arguments",
+            arguments.len()
+        )));
     }
     guard(name, &arguments)?;
     if name == "format" && arguments.iter().any(has_map) {
-        return Err(EvalError::type_of("format() takes no maps, as they have no order: name their values"));
+        return Err(EvalError::type_of(
+            "format() takes no maps, as they have no order: name their values",
+        ));
     }
     let kinds = arguments.iter().map(kind).collect::<Vec<_>>();
     let result = catch_unwind(AssertUnwindSafe(|| {

@@ -22,7 +22,12 @@ pub(super) fn check(source: &str) -> Result<()> {
             source.len()
         )));
     }
-    Scanner { bytes: source.as_bytes(), at: 0, levels: vec![Level::default()] }.run()
+    Scanner {
+        bytes: source.as_bytes(),
+        at: 0,
+        levels: vec![Level::default()],
+    }
+    .run()
 }
 
 #[derive(Default)]
@@ -68,7 +73,9 @@ impl Scanner<'_> {
             b'&' | b'|' | b':' => self.level().chain = 0,
             b' ' | b'\t' | b'\r' | b'\n' | b')' | b']' | b'}' => return Ok(()),
             b'`' => {
-                return Err(CompileError::new("names in backticks are not supported: write object['a-name']"));
+                return Err(CompileError::new(
+                    "names in backticks are not supported: write object['a-name']",
+                ));
             }
             _ => {
                 return Err(CompileError::new(format!(
@@ -114,7 +121,11 @@ impl Scanner<'_> {
 
     fn word(&mut self) -> Result<()> {
         let start = self.at;
-        while self.bytes.get(self.at).is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_') {
+        while self
+            .bytes
+            .get(self.at)
+            .is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+        {
             self.at += 1;
         }
         if !matches!(self.bytes.get(self.at), Some(b'\'' | b'"')) {
@@ -123,7 +134,9 @@ impl Scanner<'_> {
         match &self.bytes[start..self.at] {
             b"r" | b"R" | b"br" | b"bR" | b"Br" | b"BR" => self.string(true),
             b"b" | b"B" => self.string(false),
-            _ => Err(CompileError::new("a string stands directly behind a word: something is missing between them")),
+            _ => Err(CompileError::new(
+                "a string stands directly behind a word: something is missing between them",
+            )),
         }
     }
 
