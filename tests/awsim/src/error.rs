@@ -16,7 +16,11 @@ pub struct AwsError {
 impl AwsError {
     /// An error with any status and code.
     pub fn new(status: u16, code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
-        Self { status, code: code.into(), message: message.into() }
+        Self {
+            status,
+            code: code.into(),
+            message: message.into(),
+        }
     }
 
     /// 400 `BadRequestException`.
@@ -47,13 +51,21 @@ impl AwsError {
     /// 400 `ValidationException`, with every violation in one message.
     pub fn validation(violations: &[String]) -> Self {
         let noun = if violations.len() == 1 { "error" } else { "errors" };
-        let message = format!("{} validation {noun} detected: {}", violations.len(), violations.join("; "));
+        let message = format!(
+            "{} validation {noun} detected: {}",
+            violations.len(),
+            violations.join("; ")
+        );
         Self::new(400, "ValidationException", message)
     }
 
     /// 403, what the front door says to a path that no operation has.
     pub fn unknown_operation() -> Self {
-        Self::new(403, "MissingAuthenticationTokenException", "Missing Authentication Token")
+        Self::new(
+            403,
+            "MissingAuthenticationTokenException",
+            "Missing Authentication Token",
+        )
     }
 }
 

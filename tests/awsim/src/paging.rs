@@ -39,7 +39,10 @@ impl Page {
         let mut item = Vec::new();
         for (seq, thing) in items.filter(|(seq, _)| *seq > self.after) {
             if item.len() == self.limit {
-                return Items { position: Some(encode(last, self.salt)), item };
+                return Items {
+                    position: Some(encode(last, self.salt)),
+                    item,
+                };
             }
             last = seq;
             item.push(thing);
@@ -50,13 +53,22 @@ impl Page {
 
 fn salt(request: &Request<'_>) -> u64 {
     let labels = request.routed.ids.values().flat_map(|id| id.bytes());
-    request.operation.name().bytes().chain(labels).fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    request
+        .operation
+        .name()
+        .bytes()
+        .chain(labels)
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        })
 }
 
 fn encode(seq: u64, salt: u64) -> String {
-    format!("{:016x}{:08x}", seq ^ salt, (seq.wrapping_mul(31) ^ (salt >> 16)) & 0xffff_ffff)
+    format!(
+        "{:016x}{:08x}",
+        seq ^ salt,
+        (seq.wrapping_mul(31) ^ (salt >> 16)) & 0xffff_ffff
+    )
 }
 
 fn decode(token: &str, salt: u64) -> Option<u64> {

@@ -31,16 +31,33 @@ pub(crate) fn caller(
     default_account: &str,
     default_region: &str,
 ) -> Caller {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let text = |name| {
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    };
     let mut scope = text(AUTHORIZATION)
         .split_once("Credential=")
         .map_or("", |(_, rest)| rest.split([',', ' ']).next().unwrap_or_default())
         .split('/');
     let access_key_id = scope.next().unwrap_or_default().to_owned();
-    let region = scope.nth(1).filter(|region| !region.is_empty()).unwrap_or(default_region).to_owned();
-    let Principal { account, arn } =
-        known.get(&access_key_id).cloned().unwrap_or_else(|| unregistered(&access_key_id, default_account));
-    Caller { access_key_id, region, account, arn, user_agent: text(USER_AGENT).to_owned() }
+    let region = scope
+        .nth(1)
+        .filter(|region| !region.is_empty())
+        .unwrap_or(default_region)
+        .to_owned();
+    let Principal { account, arn } = known
+        .get(&access_key_id)
+        .cloned()
+        .unwrap_or_else(|| unregistered(&access_key_id, default_account));
+    Caller {
+        access_key_id,
+        region,
+        account,
+        arn,
+        user_agent: text(USER_AGENT).to_owned(),
+    }
 }
 
 fn unregistered(access_key_id: &str, default_account: &str) -> Principal {
@@ -50,9 +67,16 @@ fn unregistered(access_key_id: &str, default_account: &str) -> Principal {
     });
     if let Some((account, name)) = named {
         let arn = format!("arn:aws:iam::{account}:user/{}", name.to_ascii_lowercase());
-        return Principal { account: account.to_owned(), arn };
+        return Principal {
+            account: account.to_owned(),
+            arn,
+        };
     }
-    let session = if access_key_id.is_empty() { "anonymous" } else { access_key_id };
+    let session = if access_key_id.is_empty() {
+        "anonymous"
+    } else {
+        access_key_id
+    };
     Principal {
         account: default_account.to_owned(),
         arn: format!("arn:aws:sts::{default_account}:assumed-role/unknown/{session}"),

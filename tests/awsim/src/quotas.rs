@@ -41,7 +41,10 @@ impl Buckets {
     pub(crate) fn take(&mut self, operation: Operation, now: Timestamp) -> bool {
         let own = quota(operation).map(|quota| (Some(operation), quota));
         let wanted = [Some((None, TOTAL)), own];
-        let enough = wanted.iter().flatten().all(|(key, quota)| self.fill(*key, *quota, now) >= 1.0);
+        let enough = wanted
+            .iter()
+            .flatten()
+            .all(|(key, quota)| self.fill(*key, *quota, now) >= 1.0);
         if enough {
             for (key, _) in wanted.iter().flatten() {
                 if let Some(bucket) = self.0.get_mut(key) {

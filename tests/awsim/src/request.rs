@@ -30,11 +30,18 @@ impl Request<'_> {
     }
 
     pub(crate) fn query(&self, name: &str) -> Option<&str> {
-        self.routed.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.routed
+            .query
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
     }
 
     pub(crate) fn embeds(&self, what: &str) -> bool {
-        self.routed.query.iter().any(|(key, value)| key == "embed" && value.split(',').any(|part| part == what))
+        self.routed
+            .query
+            .iter()
+            .any(|(key, value)| key == "embed" && value.split(',').any(|part| part == what))
     }
 
     /// The body; an absent one is an empty object.
@@ -58,12 +65,19 @@ pub(crate) type Answered = Result<Reply, AwsError>;
 /// An answer with a body.
 pub(crate) fn json(status: u16, value: &impl Serialize) -> Answered {
     let body = serde_json::to_vec(value).map_err(|error| AwsError::new(500, "InternalFailure", error.to_string()))?;
-    Ok(Reply { status, body, ..Reply::default() })
+    Ok(Reply {
+        status,
+        body,
+        ..Reply::default()
+    })
 }
 
 /// An answer without one.
 pub(crate) fn empty(status: u16) -> Answered {
-    Ok(Reply { status, ..Reply::default() })
+    Ok(Reply {
+        status,
+        ..Reply::default()
+    })
 }
 
 /// A page of a list.

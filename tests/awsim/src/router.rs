@@ -127,7 +127,11 @@ impl Operation {
     pub fn input(self) -> String {
         let name = self.name();
         let mut input = String::with_capacity(name.len() + 5);
-        input.push(name.as_bytes().first().map_or('x', |first| char::from(first.to_ascii_lowercase())));
+        input.push(
+            name.as_bytes()
+                .first()
+                .map_or('x', |first| char::from(first.to_ascii_lowercase())),
+        );
         input.push_str(name.get(1..).unwrap_or_default());
         input.push_str("Input");
         input
@@ -165,10 +169,18 @@ pub(crate) fn route(verb: &Verb, path: &str, query: Option<&str>) -> Routed {
             _ => continue,
         };
         if let Some(ids) = match_path(pattern, path) {
-            return Routed { operation: Some(*operation), ids, query };
+            return Routed {
+                operation: Some(*operation),
+                ids,
+                query,
+            };
         }
     }
-    Routed { operation: None, ids: BTreeMap::new(), query }
+    Routed {
+        operation: None,
+        ids: BTreeMap::new(),
+        query,
+    }
 }
 
 fn match_path(pattern: &str, path: &str) -> Option<BTreeMap<String, String>> {

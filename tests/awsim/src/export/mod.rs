@@ -83,11 +83,19 @@ impl Export<'_> {
 
     fn paths(&self) -> Value {
         let mut paths = Object::new();
-        for resource in self.snapshot.resources.iter().filter(|resource| !resource.resource_methods.is_empty()) {
+        for resource in self
+            .snapshot
+            .resources
+            .iter()
+            .filter(|resource| !resource.resource_methods.is_empty())
+        {
             let mut item = Object::new();
             for (verb, method) in &resource.resource_methods {
-                let name =
-                    if verb == "ANY" { "x-amazon-apigateway-any-method".to_owned() } else { verb.to_ascii_lowercase() };
+                let name = if verb == "ANY" {
+                    "x-amazon-apigateway-any-method".to_owned()
+                } else {
+                    verb.to_ascii_lowercase()
+                };
                 item.insert(name, self.operation(resource, method));
             }
             paths.insert(resource.path.clone(), Value::Object(item));
@@ -116,14 +124,27 @@ impl Export<'_> {
             .and_then(|definition| definition.settings.policy.as_deref())
             .and_then(|policy| serde_json::from_str(policy).ok());
         insert(document, "x-amazon-apigateway-policy", policy);
-        let responses = source(Switch::ExportGatewayResponses).map(gateway_responses).unwrap_or_default();
+        let responses = source(Switch::ExportGatewayResponses)
+            .map(gateway_responses)
+            .unwrap_or_default();
         insert_object(document, "x-amazon-apigateway-gateway-responses", responses);
-        let size = source(Switch::ExportCompression)
-            .and_then(|definition| definition.settings.minimum_compression_size);
-        insert(document, "x-amazon-apigateway-minimum-compression-size", size.map(|size| json!(size)));
-        insert_object(document, "x-amazon-apigateway-request-validators", validators(self.snapshot));
+        let size =
+            source(Switch::ExportCompression).and_then(|definition| definition.settings.minimum_compression_size);
+        insert(
+            document,
+            "x-amazon-apigateway-minimum-compression-size",
+            size.map(|size| json!(size)),
+        );
+        insert_object(
+            document,
+            "x-amazon-apigateway-request-validators",
+            validators(self.snapshot),
+        );
         if settings.api_key_source != "HEADER" {
-            document.insert("x-amazon-apigateway-api-key-source".to_owned(), json!(settings.api_key_source));
+            document.insert(
+                "x-amazon-apigateway-api-key-source".to_owned(),
+                json!(settings.api_key_source),
+            );
         }
         if !settings.binary_media_types.is_empty() {
             let types = json!(settings.binary_media_types);
@@ -139,14 +160,23 @@ impl Export<'_> {
         if !self.gateway {
             return None;
         }
-        let source = self.switches.source(Switch::ExportEndpointConfiguration, self.snapshot, self.editor)?;
-        let Settings { disable_execute_api_endpoint, endpoint_configuration, .. } = &source.settings;
+        let source = self
+            .switches
+            .source(Switch::ExportEndpointConfiguration, self.snapshot, self.editor)?;
+        let Settings {
+            disable_execute_api_endpoint,
+            endpoint_configuration,
+            ..
+        } = &source.settings;
         let mut shown = Object::new();
         if *disable_execute_api_endpoint {
             shown.insert("disableExecuteApiEndpoint".to_owned(), json!(true));
         }
         if !endpoint_configuration.vpc_endpoint_ids.is_empty() {
-            shown.insert("vpcEndpointIds".to_owned(), json!(endpoint_configuration.vpc_endpoint_ids));
+            shown.insert(
+                "vpcEndpointIds".to_owned(),
+                json!(endpoint_configuration.vpc_endpoint_ids),
+            );
         }
         (!shown.is_empty()).then_some(Value::Object(shown))
     }
@@ -179,7 +209,9 @@ fn gateway_responses(definition: &Definition) -> Object {
     let shown = definition.gateway_responses.iter().map(|(kind, response)| {
         let mut shown = Object::new();
         if let Some(status) = &response.status_code {
-            let number = status.parse::<u16>().map_or_else(|_| json!(status), |status| json!(status));
+            let number = status
+                .parse::<u16>()
+                .map_or_else(|_| json!(status), |status| json!(status));
             shown.insert("statusCode".to_owned(), number);
         }
         if !response.response_parameters.is_empty() {

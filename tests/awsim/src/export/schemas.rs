@@ -17,10 +17,18 @@ impl Export<'_> {
     }
 
     pub(super) fn schemas(&self) -> Object {
-        let methods = || self.snapshot.resources.iter().flat_map(|resource| resource.resource_methods.values());
+        let methods = || {
+            self.snapshot
+                .resources
+                .iter()
+                .flat_map(|resource| resource.resource_methods.values())
+        };
         let mut wanted: Vec<String> = methods()
             .flat_map(|method| {
-                let responses = method.method_responses.values().flat_map(|response| response.response_models.values());
+                let responses = method
+                    .method_responses
+                    .values()
+                    .flat_map(|response| response.response_models.values());
                 method.request_models.values().chain(responses)
             })
             .cloned()
@@ -31,8 +39,12 @@ impl Export<'_> {
                 continue;
             }
             let model = self.snapshot.models.iter().find(|model| model.name == name);
-            let Some(schema) = model.and_then(|model| model.schema.as_deref()) else { continue };
-            let Ok(mut schema) = serde_json::from_str::<Value>(schema) else { continue };
+            let Some(schema) = model.and_then(|model| model.schema.as_deref()) else {
+                continue;
+            };
+            let Ok(mut schema) = serde_json::from_str::<Value>(schema) else {
+                continue;
+            };
             if let Some(object) = schema.as_object_mut() {
                 object.remove("$schema");
             }
@@ -48,7 +60,10 @@ impl Export<'_> {
             Value::Object(object) => {
                 for (name, value) in object {
                     if name == "$ref" {
-                        let target = value.as_str().and_then(|target| target.rsplit('/').next()).map(str::to_owned);
+                        let target = value
+                            .as_str()
+                            .and_then(|target| target.rsplit('/').next())
+                            .map(str::to_owned);
                         if let Some(target) = target {
                             *value = json!(format!("{}{target}", self.root()));
                             wanted.push(target);

@@ -29,9 +29,20 @@ struct Throttle {
 }
 
 pub(crate) fn get(partition: &Partition) -> Answered {
-    let throttle_settings = Throttle { burst_limit: 5000, rate_limit: 10_000.0 };
+    let throttle_settings = Throttle {
+        burst_limit: 5000,
+        rate_limit: 10_000.0,
+    };
     let cloudwatch_role_arn = partition.cloudwatch_role_arn.as_deref();
-    json(200, &Shown { cloudwatch_role_arn, throttle_settings, features: ["UsagePlans"], api_key_version: "4" })
+    json(
+        200,
+        &Shown {
+            cloudwatch_role_arn,
+            throttle_settings,
+            features: ["UsagePlans"],
+            api_key_version: "4",
+        },
+    )
 }
 
 pub(crate) fn update(partition: &mut Partition, request: &Request<'_>) -> Answered {
@@ -39,7 +50,10 @@ pub(crate) fn update(partition: &mut Partition, request: &Request<'_>) -> Answer
     for step in patch::steps(request)? {
         if step.path == "/cloudwatchRoleArn" {
             role = step.optional();
-            if role.as_ref().is_some_and(|arn| !arn.starts_with("arn:") || !arn.contains(":role/")) {
+            if role
+                .as_ref()
+                .is_some_and(|arn| !arn.starts_with("arn:") || !arn.contains(":role/"))
+            {
                 return Err(AwsError::bad_request(
                     "The role ARN does not have required permissions configured. Please grant trust permission for API Gateway and add the required role policy.",
                 ));
@@ -76,12 +90,18 @@ pub(crate) fn generate_certificate(partition: &mut Partition, ids: &mut Ids, req
 
 fn find<'a>(partition: &'a mut Partition, request: &Request<'_>) -> Result<&'a mut ClientCertificate, AwsError> {
     let id = request.id("clientCertificateId");
-    let known = partition.certificates.iter_mut().find(|known| known.client_certificate_id == id);
+    let known = partition
+        .certificates
+        .iter_mut()
+        .find(|known| known.client_certificate_id == id);
     known.ok_or_else(|| AwsError::not_found("Invalid Client Certificate identifier specified"))
 }
 
 pub(crate) fn list_certificates(partition: &Partition, request: &Request<'_>) -> Answered {
-    json(200, &Page::asked(request)?.of(partition.certificates.iter().map(|known| (known.seq, known))))
+    json(
+        200,
+        &Page::asked(request)?.of(partition.certificates.iter().map(|known| (known.seq, known))),
+    )
 }
 
 pub(crate) fn get_certificate(partition: &mut Partition, request: &Request<'_>) -> Answered {

@@ -13,7 +13,11 @@ pub(crate) fn create(partition: &mut Partition, ids: &mut Ids, request: &Request
     let authorizer: Authorizer = request.json()?;
     let seq = partition.next_seq();
     let api = partition.api_mut(request.api())?;
-    let mut authorizer = Authorizer { seq, id: ids.short(), ..authorizer };
+    let mut authorizer = Authorizer {
+        seq,
+        id: ids.short(),
+        ..authorizer
+    };
     if !KINDS.contains(&authorizer.kind.as_str()) {
         let at = format!("{}.type", request.operation.input());
         let violation = enum_violation(&authorizer.kind, &at, "TOKEN, COGNITO_USER_POOLS, REQUEST");
@@ -22,7 +26,9 @@ pub(crate) fn create(partition: &mut Partition, ids: &mut Ids, request: &Request
     fill(&mut authorizer);
     check(&authorizer)?;
     if api.editor.authorizers.iter().any(|known| known.name == authorizer.name) {
-        return Err(AwsError::conflict("Authorizer name must be unique. Authorizer with this name already exists for this API."));
+        return Err(AwsError::conflict(
+            "Authorizer name must be unique. Authorizer with this name already exists for this API.",
+        ));
     }
     let answer = json(201, &authorizer);
     api.edit().authorizers.push(authorizer);
@@ -42,22 +48,38 @@ pub(crate) fn fill(authorizer: &mut Authorizer) {
 fn check(authorizer: &Authorizer) -> Result<(), AwsError> {
     if authorizer.kind == "COGNITO_USER_POOLS" {
         let none = authorizer.provider_arns.is_empty();
-        return if none { Err(AwsError::bad_request("Invalid User Pool ARN specified")) } else { Ok(()) };
+        return if none {
+            Err(AwsError::bad_request("Invalid User Pool ARN specified"))
+        } else {
+            Ok(())
+        };
     }
-    if !authorizer.authorizer_uri.as_deref().unwrap_or_default().starts_with("arn:") {
+    if !authorizer
+        .authorizer_uri
+        .as_deref()
+        .unwrap_or_default()
+        .starts_with("arn:")
+    {
         return Err(AwsError::bad_request("Invalid Authorizer URI specified"));
     }
     Ok(())
 }
 
 fn find<'a>(api: &'a RestApi, request: &Request<'_>) -> Result<&'a Authorizer, AwsError> {
-    let known = api.editor.authorizers.iter().find(|known| known.id == request.id("authorizerId"));
+    let known = api
+        .editor
+        .authorizers
+        .iter()
+        .find(|known| known.id == request.id("authorizerId"));
     known.ok_or_else(|| AwsError::not_found("Invalid Authorizer identifier specified"))
 }
 
 pub(crate) fn list(partition: &Partition, request: &Request<'_>) -> Answered {
     let api = partition.api(request.api())?;
-    json(200, &Page::asked(request)?.of(api.editor.authorizers.iter().map(|known| (known.seq, known))))
+    json(
+        200,
+        &Page::asked(request)?.of(api.editor.authorizers.iter().map(|known| (known.seq, known))),
+    )
 }
 
 pub(crate) fn get(partition: &Partition, request: &Request<'_>) -> Answered {

@@ -42,7 +42,10 @@ fn shown(deployment: &Deployment, summary: bool) -> Shown<'_> {
 }
 
 fn summarise(snapshot: &Definition) -> BTreeMap<&str, BTreeMap<&str, Summary<'_>>> {
-    let with_methods = snapshot.resources.iter().filter(|resource| !resource.resource_methods.is_empty());
+    let with_methods = snapshot
+        .resources
+        .iter()
+        .filter(|resource| !resource.resource_methods.is_empty());
     with_methods
         .map(|resource| {
             let methods = resource.resource_methods.iter().map(|(verb, method)| {
@@ -80,7 +83,9 @@ pub(crate) fn create(partition: &mut Partition, ids: &mut Ids, request: &Request
         to_stage(api, &id, &body, request)?;
         api.endpoint_disabled_live = api.editor.settings.disable_execute_api_endpoint;
     } else if body.canary_settings.is_some() {
-        return Err(AwsError::bad_request("Invalid deployment content specified.Canary settings need a stage."));
+        return Err(AwsError::bad_request(
+            "Invalid deployment content specified.Canary settings need a stage.",
+        ));
     }
     let deployment = Deployment {
         seq,
@@ -95,7 +100,11 @@ pub(crate) fn create(partition: &mut Partition, ids: &mut Ids, request: &Request
 }
 
 fn deployable(editor: &Definition) -> Result<(), AwsError> {
-    let mut methods = editor.resources.iter().flat_map(|resource| resource.resource_methods.values()).peekable();
+    let mut methods = editor
+        .resources
+        .iter()
+        .flat_map(|resource| resource.resource_methods.values())
+        .peekable();
     if methods.peek().is_none() {
         return Err(AwsError::bad_request("The REST API doesn't contain any methods"));
     }
@@ -114,7 +123,9 @@ fn to_stage(api: &mut RestApi, deployment: &str, body: &Create, request: &Reques
     let full = api.stages.len() >= MOST;
     let Some(stage) = api.stages.iter_mut().find(|stage| stage.stage_name == name) else {
         if body.canary_settings.is_some() {
-            return Err(AwsError::bad_request("Canary deployments are only supported for existing stages"));
+            return Err(AwsError::bad_request(
+                "Canary deployments are only supported for existing stages",
+            ));
         }
         if full {
             return Err(stages::too_many());
@@ -177,11 +188,23 @@ pub(crate) fn list(partition: &Partition, request: &Request<'_>) -> Answered {
     let api = partition.api(request.api())?;
     let page = Page::asked(request)?;
     let Items { position, item } = page.of(api.deployments.iter().map(|deployment| (deployment.seq, deployment)));
-    json(200, &Items { position, item: item.into_iter().map(|deployment| shown(deployment, false)).collect() })
+    json(
+        200,
+        &Items {
+            position,
+            item: item.into_iter().map(|deployment| shown(deployment, false)).collect(),
+        },
+    )
 }
 
 pub(crate) fn get(partition: &Partition, request: &Request<'_>) -> Answered {
-    json(200, &shown(find(partition.api(request.api())?, request)?, request.embeds("apisummary")))
+    json(
+        200,
+        &shown(
+            find(partition.api(request.api())?, request)?,
+            request.embeds("apisummary"),
+        ),
+    )
 }
 
 pub(crate) fn update(partition: &mut Partition, request: &Request<'_>) -> Answered {
@@ -191,7 +214,11 @@ pub(crate) fn update(partition: &mut Partition, request: &Request<'_>) -> Answer
         changed.description = step.optional();
     }
     let answer = json(200, &shown(&changed, false));
-    if let Some(deployment) = api.deployments.iter_mut().find(|deployment| deployment.id == changed.id) {
+    if let Some(deployment) = api
+        .deployments
+        .iter_mut()
+        .find(|deployment| deployment.id == changed.id)
+    {
         *deployment = changed;
     }
     answer
@@ -201,11 +228,16 @@ pub(crate) fn delete(partition: &mut Partition, request: &Request<'_>) -> Answer
     let api = partition.api_mut(request.api())?;
     let id = find(api, request)?.id.clone();
     let points = |stage: &Stage| {
-        let canary = stage.canary_settings.as_ref().and_then(|canary| canary.deployment_id.as_ref());
+        let canary = stage
+            .canary_settings
+            .as_ref()
+            .and_then(|canary| canary.deployment_id.as_ref());
         stage.deployment_id == id || canary == Some(&id)
     };
     if api.stages.iter().any(points) {
-        return Err(AwsError::bad_request("Active stages pointing to this deployment must be moved or deleted"));
+        return Err(AwsError::bad_request(
+            "Active stages pointing to this deployment must be moved or deleted",
+        ));
     }
     api.deployments.retain(|deployment| deployment.id != id);
     empty(202)

@@ -40,11 +40,20 @@ pub(crate) fn create(partition: &mut Partition, request: &Request<'_>) -> Answer
     super::restapi::endpoint(&mut endpoint_configuration)?;
     let regional = endpoint_configuration.types[0] != "EDGE";
     if regional && body.regional_certificate_arn.is_none() || !regional && body.certificate_arn.is_none() {
-        return Err(AwsError::bad_request("A certificate ARN must be specified for the endpoint type"));
+        return Err(AwsError::bad_request(
+            "A certificate ARN must be specified for the endpoint type",
+        ));
     }
-    let host = format!("d-{:010x}.execute-api.{}.amazonaws.com", partition.next_seq(), partition.region);
+    let host = format!(
+        "d-{:010x}.execute-api.{}.amazonaws.com",
+        partition.next_seq(),
+        partition.region
+    );
     let domain = DomainName {
-        domain_name_arn: format!("arn:aws:apigateway:{}::/domainnames/{}", partition.region, body.domain_name),
+        domain_name_arn: format!(
+            "arn:aws:apigateway:{}::/domainnames/{}",
+            partition.region, body.domain_name
+        ),
         certificate_upload_date: (!regional).then_some(request.now),
         regional_domain_name: regional.then_some(host),
         regional_hosted_zone_id: regional.then(|| "ZLY8HYME6SFDD".to_owned()),
@@ -77,19 +86,28 @@ pub(crate) fn create(partition: &mut Partition, request: &Request<'_>) -> Answer
 fn check(domain: &DomainName) -> Result<(), AwsError> {
     let policy = &domain.security_policy;
     if policy != "TLS_1_0" && policy != "TLS_1_2" && !policy.starts_with("SecurityPolicy_") {
-        return Err(AwsError::bad_request(format!("Invalid security policy specified: {policy}")));
+        return Err(AwsError::bad_request(format!(
+            "Invalid security policy specified: {policy}"
+        )));
     }
     if domain.mutual_tls_authentication.is_some() && policy == "TLS_1_0" {
-        return Err(AwsError::bad_request("Mutual TLS is not supported for security policy TLS_1_0"));
+        return Err(AwsError::bad_request(
+            "Mutual TLS is not supported for security policy TLS_1_0",
+        ));
     }
     match domain.endpoint_access_mode.as_deref() {
         None | Some("BASIC" | "STRICT") => Ok(()),
-        Some(other) => Err(AwsError::bad_request(format!("Invalid endpoint access mode specified: {other}"))),
+        Some(other) => Err(AwsError::bad_request(format!(
+            "Invalid endpoint access mode specified: {other}"
+        ))),
     }
 }
 
 fn find<'a>(partition: &'a Partition, request: &Request<'_>) -> Result<&'a DomainName, AwsError> {
-    partition.domain_names.get(request.id("domainName")).ok_or_else(no_such_domain)
+    partition
+        .domain_names
+        .get(request.id("domainName"))
+        .ok_or_else(no_such_domain)
 }
 
 fn no_such_domain() -> AwsError {
@@ -97,7 +115,11 @@ fn no_such_domain() -> AwsError {
 }
 
 pub(crate) fn list(partition: &Partition, request: &Request<'_>) -> Answered {
-    let mut known: Vec<_> = partition.domain_names.values().map(|domain| (domain.seq, domain)).collect();
+    let mut known: Vec<_> = partition
+        .domain_names
+        .values()
+        .map(|domain| (domain.seq, domain))
+        .collect();
     known.sort_by_key(|(seq, _)| *seq);
     json(200, &Page::asked(request)?.of(known.into_iter()))
 }
@@ -140,7 +162,8 @@ fn apply(domain: &mut DomainName, step: &Step) -> Result<(), AwsError> {
         }
         "/mutualTlsAuthentication/truststoreVersion" => {
             let mutual = domain.mutual_tls_authentication.as_mut();
-            let mutual = mutual.ok_or_else(|| AwsError::bad_request("A truststore URI must be set before its version"))?;
+            let mutual =
+                mutual.ok_or_else(|| AwsError::bad_request("A truststore URI must be set before its version"))?;
             mutual.truststore_version = step.optional();
         }
         "/policy" => domain.policy = step.optional(),
@@ -156,7 +179,11 @@ fn apply(domain: &mut DomainName, step: &Step) -> Result<(), AwsError> {
 const NO_PATH: &str = "(none)";
 
 fn path(sent: &str) -> String {
-    if sent.is_empty() { NO_PATH.to_owned() } else { sent.to_owned() }
+    if sent.is_empty() {
+        NO_PATH.to_owned()
+    } else {
+        sent.to_owned()
+    }
 }
 
 fn check_mapping(partition: &Partition, mapping: &BasePathMapping) -> Result<(), AwsError> {
@@ -171,19 +198,30 @@ fn check_mapping(partition: &Partition, mapping: &BasePathMapping) -> Result<(),
 pub(crate) fn create_mapping(partition: &mut Partition, request: &Request<'_>) -> Answered {
     let seq = partition.next_seq();
     let sent: BasePathMapping = request.json()?;
-    let mapping = BasePathMapping { base_path: path(&sent.base_path), seq, ..sent };
+    let mapping = BasePathMapping {
+        base_path: path(&sent.base_path),
+        seq,
+        ..sent
+    };
     if find(partition, request)?.mappings.contains_key(&mapping.base_path) {
         return Err(AwsError::conflict("Base path already exists for this domain name"));
     }
     check_mapping(partition, &mapping)?;
     let answer = json(201, &mapping);
-    let domain = partition.domain_names.get_mut(request.id("domainName")).ok_or_else(no_such_domain)?;
+    let domain = partition
+        .domain_names
+        .get_mut(request.id("domainName"))
+        .ok_or_else(no_such_domain)?;
     domain.mappings.insert(mapping.base_path.clone(), mapping);
     answer
 }
 
 pub(crate) fn list_mappings(partition: &Partition, request: &Request<'_>) -> Answered {
-    let mut known: Vec<_> = find(partition, request)?.mappings.values().map(|known| (known.seq, known)).collect();
+    let mut known: Vec<_> = find(partition, request)?
+        .mappings
+        .values()
+        .map(|known| (known.seq, known))
+        .collect();
     known.sort_by_key(|(seq, _)| *seq);
     json(200, &Page::asked(request)?.of(known.into_iter()))
 }
@@ -208,7 +246,10 @@ pub(crate) fn update_mapping(partition: &mut Partition, request: &Request<'_>) -
     }
     check_mapping(partition, &mapping)?;
     let answer = json(200, &mapping);
-    let domain = partition.domain_names.get_mut(request.id("domainName")).ok_or_else(no_such_domain)?;
+    let domain = partition
+        .domain_names
+        .get_mut(request.id("domainName"))
+        .ok_or_else(no_such_domain)?;
     domain.mappings.remove(request.id("basePath"));
     domain.mappings.insert(mapping.base_path.clone(), mapping);
     answer
@@ -216,7 +257,10 @@ pub(crate) fn update_mapping(partition: &mut Partition, request: &Request<'_>) -
 
 pub(crate) fn delete_mapping(partition: &mut Partition, request: &Request<'_>) -> Answered {
     find_mapping(partition, request)?;
-    let domain = partition.domain_names.get_mut(request.id("domainName")).ok_or_else(no_such_domain)?;
+    let domain = partition
+        .domain_names
+        .get_mut(request.id("domainName"))
+        .ok_or_else(no_such_domain)?;
     domain.mappings.remove(request.id("basePath"));
     empty(202)
 }

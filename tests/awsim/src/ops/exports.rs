@@ -15,7 +15,9 @@ pub(crate) fn get(partition: &Partition, request: &Request<'_>) -> Answered {
         _ => return Err(AwsError::bad_request(format!("No API exporter for type '{kind}'"))),
     };
     if request.accept.contains("yaml") {
-        return Err(AwsError::bad_request("awsim exports JSON alone: send Accept: application/json"));
+        return Err(AwsError::bad_request(
+            "awsim exports JSON alone: send Accept: application/json",
+        ));
     }
     let deployment = api
         .deployment(&stage.deployment_id)
@@ -23,8 +25,12 @@ pub(crate) fn get(partition: &Partition, request: &Request<'_>) -> Answered {
     let extensions = request.query("extensions").unwrap_or_default();
     let export = Export {
         flavour,
-        gateway: extensions.split(',').any(|extension| extension == "apigateway" || extension == "integrations"),
-        authorizers: extensions.split(',').any(|extension| extension == "apigateway" || extension == "authorizers"),
+        gateway: extensions
+            .split(',')
+            .any(|extension| extension == "apigateway" || extension == "integrations"),
+        authorizers: extensions
+            .split(',')
+            .any(|extension| extension == "apigateway" || extension == "authorizers"),
         api: &api.id,
         region: &partition.region,
         stage: &stage.stage_name,

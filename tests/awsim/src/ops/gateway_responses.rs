@@ -34,7 +34,10 @@ const TYPES: [(&str, Option<&str>); 21] = [
 ];
 
 fn default(kind: &str, status: Option<&str>) -> GatewayResponse {
-    let template = ("application/json".to_owned(), "{\"message\":$context.error.messageString}".to_owned());
+    let template = (
+        "application/json".to_owned(),
+        "{\"message\":$context.error.messageString}".to_owned(),
+    );
     GatewayResponse {
         response_type: kind.to_owned(),
         status_code: status.map(str::to_owned),
@@ -46,22 +49,35 @@ fn default(kind: &str, status: Option<&str>) -> GatewayResponse {
 
 fn status_of(kind: &str) -> Result<Option<&'static str>, AwsError> {
     let known = TYPES.iter().find(|(name, _)| *name == kind);
-    known.map(|(_, status)| *status).ok_or_else(|| AwsError::not_found("Invalid Gateway response type specified"))
+    known
+        .map(|(_, status)| *status)
+        .ok_or_else(|| AwsError::not_found("Invalid Gateway response type specified"))
 }
 
 fn current(api: &RestApi, kind: &str) -> Result<GatewayResponse, AwsError> {
     let status = status_of(kind)?;
-    Ok(api.editor.gateway_responses.get(kind).cloned().unwrap_or_else(|| default(kind, status)))
+    Ok(api
+        .editor
+        .gateway_responses
+        .get(kind)
+        .cloned()
+        .unwrap_or_else(|| default(kind, status)))
 }
 
 pub(crate) fn list(partition: &Partition, request: &Request<'_>) -> Answered {
     let api = partition.api(request.api())?;
-    let item = TYPES.iter().map(|(kind, _)| current(api, kind)).collect::<Result<Vec<_>, _>>()?;
+    let item = TYPES
+        .iter()
+        .map(|(kind, _)| current(api, kind))
+        .collect::<Result<Vec<_>, _>>()?;
     json(200, &Items { position: None, item })
 }
 
 pub(crate) fn get(partition: &Partition, request: &Request<'_>) -> Answered {
-    json(200, &current(partition.api(request.api())?, request.id("responseType"))?)
+    json(
+        200,
+        &current(partition.api(request.api())?, request.id("responseType"))?,
+    )
 }
 
 #[derive(Deserialize)]

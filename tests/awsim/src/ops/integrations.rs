@@ -23,10 +23,17 @@ struct Put {
 }
 
 pub(crate) fn put(partition: &mut Partition, request: &Request<'_>) -> Answered {
-    let Put { integration_http_method, mut integration } = request.json()?;
+    let Put {
+        integration_http_method,
+        mut integration,
+    } = request.json()?;
     if !KINDS.contains(&integration.kind.as_str()) {
         let at = format!("{}.type", request.operation.input());
-        return Err(AwsError::validation(&[enum_violation(&integration.kind, &at, &KINDS.join(", "))]));
+        return Err(AwsError::validation(&[enum_violation(
+            &integration.kind,
+            &at,
+            &KINDS.join(", "),
+        )]));
     }
     integration.http_method = integration.http_method.or(integration_http_method);
     let api = partition.api_mut(request.api())?;
@@ -42,7 +49,9 @@ pub(crate) fn put(partition: &mut Partition, request: &Request<'_>) -> Answered 
 /// The defaults that AWS shows.
 pub(crate) fn fill(integration: &mut Integration, resource: &str) {
     integration.timeout_in_millis.get_or_insert(DEFAULT_TIMEOUT);
-    integration.passthrough_behavior.get_or_insert_with(|| "WHEN_NO_MATCH".to_owned());
+    integration
+        .passthrough_behavior
+        .get_or_insert_with(|| "WHEN_NO_MATCH".to_owned());
     integration.cache_namespace.get_or_insert_with(|| resource.to_owned());
     if integration.kind.starts_with("HTTP") {
         integration.connection_type.get_or_insert_with(|| "INTERNET".to_owned());
@@ -52,7 +61,9 @@ pub(crate) fn fill(integration: &mut Integration, resource: &str) {
 fn check(integration: &Integration) -> Result<(), AwsError> {
     if integration.kind != "MOCK" {
         if integration.http_method.as_deref().unwrap_or_default().is_empty() {
-            return Err(AwsError::bad_request("Enumeration value for HttpMethod must be non-empty"));
+            return Err(AwsError::bad_request(
+                "Enumeration value for HttpMethod must be non-empty",
+            ));
         }
         uri(&integration.kind, integration.uri.as_deref().unwrap_or_default())?;
     }
@@ -68,10 +79,14 @@ fn check(integration: &Integration) -> Result<(), AwsError> {
         None | Some("INTERNET") => {}
         Some("VPC_LINK") if integration.connection_id.is_some() => {}
         Some("VPC_LINK") => {
-            return Err(AwsError::bad_request("VPC link id must be specified for connection type VPC_LINK"));
+            return Err(AwsError::bad_request(
+                "VPC link id must be specified for connection type VPC_LINK",
+            ));
         }
         Some(_) => {
-            return Err(AwsError::bad_request("Invalid connection type specified. Valid options are INTERNET,VPC_LINK"));
+            return Err(AwsError::bad_request(
+                "Invalid connection type specified. Valid options are INTERNET,VPC_LINK",
+            ));
         }
     }
     Ok(())
@@ -80,22 +95,41 @@ fn check(integration: &Integration) -> Result<(), AwsError> {
 fn uri(kind: &str, uri: &str) -> Result<(), AwsError> {
     if kind.starts_with("HTTP") {
         let legal = uri.starts_with("http://") || uri.starts_with("https://") || uri.contains("${");
-        return if legal { Ok(()) } else { Err(AwsError::bad_request("Invalid HTTP endpoint specified for URI")) };
+        return if legal {
+            Ok(())
+        } else {
+            Err(AwsError::bad_request("Invalid HTTP endpoint specified for URI"))
+        };
     }
-    if uri.starts_with("arn:") { Ok(()) } else { Err(AwsError::bad_request("AWS ARN for integration must contain path or action")) }
+    if uri.starts_with("arn:") {
+        Ok(())
+    } else {
+        Err(AwsError::bad_request(
+            "AWS ARN for integration must contain path or action",
+        ))
+    }
 }
 
 fn integration(method: &Method) -> Result<&Integration, AwsError> {
-    method.method_integration.as_ref().ok_or_else(|| AwsError::not_found("Invalid Integration identifier specified"))
+    method
+        .method_integration
+        .as_ref()
+        .ok_or_else(|| AwsError::not_found("Invalid Integration identifier specified"))
 }
 
 fn integration_mut(method: &mut Method) -> Result<&mut Integration, AwsError> {
-    method.method_integration.as_mut().ok_or_else(|| AwsError::not_found("Invalid Integration identifier specified"))
+    method
+        .method_integration
+        .as_mut()
+        .ok_or_else(|| AwsError::not_found("Invalid Integration identifier specified"))
 }
 
 pub(crate) fn get(partition: &Partition, request: &Request<'_>) -> Answered {
     let editor = &partition.api(request.api())?.editor;
-    json(200, integration(editor.method(request.id("resourceId"), request.id("httpMethod"))?)?)
+    json(
+        200,
+        integration(editor.method(request.id("resourceId"), request.id("httpMethod"))?)?,
+    )
 }
 
 pub(crate) fn delete(partition: &mut Partition, request: &Request<'_>) -> Answered {
@@ -122,7 +156,10 @@ pub(crate) fn update(partition: &mut Partition, request: &Request<'_>) -> Answer
 
 fn apply(integration: &mut Integration, step: &Step) -> Result<(), AwsError> {
     if integration.kind == "MOCK" && matches!(step.path, "/httpMethod" | "/uri") {
-        return Err(AwsError::bad_request(format!("Invalid patch path {} for a MOCK integration", step.sent)));
+        return Err(AwsError::bad_request(format!(
+            "Invalid patch path {} for a MOCK integration",
+            step.sent
+        )));
     }
     match step.path {
         "/cacheKeyParameters" => step.edit_list(&mut integration.cache_key_parameters)?,
@@ -151,7 +188,10 @@ fn apply(integration: &mut Integration, step: &Step) -> Result<(), AwsError> {
         "/responseTransferMode" => integration.response_transfer_mode = step.optional(),
         "/timeoutInMillis" => integration.timeout_in_millis = Some(step.number()?),
         "/tlsConfig/insecureSkipVerification" => {
-            integration.tls_config.get_or_insert_default().insecure_skip_verification = step.boolean()?;
+            integration
+                .tls_config
+                .get_or_insert_default()
+                .insecure_skip_verification = step.boolean()?;
         }
         _ => integration.uri = Some(step.value()?.to_owned()),
     }
@@ -160,7 +200,10 @@ fn apply(integration: &mut Integration, step: &Step) -> Result<(), AwsError> {
 
 /// AWS answers null for an empty response template.
 fn nulls(templates: Templates) -> Templates {
-    templates.into_iter().map(|(kind, text)| (kind, text.filter(|text| !text.is_empty()))).collect()
+    templates
+        .into_iter()
+        .map(|(kind, text)| (kind, text.filter(|text| !text.is_empty())))
+        .collect()
 }
 
 pub(crate) fn put_response(partition: &mut Partition, request: &Request<'_>) -> Answered {
@@ -172,27 +215,50 @@ pub(crate) fn put_response(partition: &mut Partition, request: &Request<'_>) -> 
     if !method.method_responses.contains_key(status) {
         return Err(no_such_response());
     }
-    let mut response = IntegrationResponse { status_code: status.to_owned(), ..request.json()? };
-    response.response_parameters.keys().try_for_each(|name| response_parameter(name))?;
+    let mut response = IntegrationResponse {
+        status_code: status.to_owned(),
+        ..request.json()?
+    };
+    response
+        .response_parameters
+        .keys()
+        .try_for_each(|name| response_parameter(name))?;
     response.response_templates = nulls(response.response_templates);
     let answer = json(201, &response);
-    integration_mut(api.edit().method_mut(id, verb)?)?.integration_responses.insert(status.to_owned(), response);
+    integration_mut(api.edit().method_mut(id, verb)?)?
+        .integration_responses
+        .insert(status.to_owned(), response);
     answer
 }
 
 pub(crate) fn get_response(partition: &Partition, request: &Request<'_>) -> Answered {
     let editor = &partition.api(request.api())?.editor;
     let integration = integration(editor.method(request.id("resourceId"), request.id("httpMethod"))?)?;
-    json(200, integration.integration_responses.get(methods::status(request)?).ok_or_else(no_such_response)?)
+    json(
+        200,
+        integration
+            .integration_responses
+            .get(methods::status(request)?)
+            .ok_or_else(no_such_response)?,
+    )
 }
 
 pub(crate) fn delete_response(partition: &mut Partition, request: &Request<'_>) -> Answered {
     let api = partition.api_mut(request.api())?;
-    let (id, verb, status) = (request.id("resourceId"), request.id("httpMethod"), methods::status(request)?);
-    if !integration(api.editor.method(id, verb)?)?.integration_responses.contains_key(status) {
+    let (id, verb, status) = (
+        request.id("resourceId"),
+        request.id("httpMethod"),
+        methods::status(request)?,
+    );
+    if !integration(api.editor.method(id, verb)?)?
+        .integration_responses
+        .contains_key(status)
+    {
         return Err(no_such_response());
     }
-    integration_mut(api.edit().method_mut(id, verb)?)?.integration_responses.remove(status);
+    integration_mut(api.edit().method_mut(id, verb)?)?
+        .integration_responses
+        .remove(status);
     empty(204)
 }
 
@@ -220,6 +286,8 @@ pub(crate) fn update_response(partition: &mut Partition, request: &Request<'_>) 
         }
     }
     let answer = json(200, &response);
-    integration_mut(api.edit().method_mut(id, verb)?)?.integration_responses.insert(status.to_owned(), response);
+    integration_mut(api.edit().method_mut(id, verb)?)?
+        .integration_responses
+        .insert(status.to_owned(), response);
     answer
 }

@@ -18,7 +18,10 @@ pub(crate) struct Ground {
 /// Carries out one step under `/{resourcePath}/{httpMethod}`.
 pub(crate) fn apply(stage: &mut Stage, step: &Step, ground: &Ground) -> Result<(), AwsError> {
     let [path, verb] = step.keys.as_slice() else {
-        return Err(AwsError::bad_request(format!("Invalid method setting path: {}", step.sent)));
+        return Err(AwsError::bad_request(format!(
+            "Invalid method setting path: {}",
+            step.sent
+        )));
     };
     let key = format!("{path}/{verb}");
     if step.op == Op::Remove {
@@ -29,8 +32,15 @@ pub(crate) fn apply(stage: &mut Stage, step: &Step, ground: &Ground) -> Result<(
             ))),
         };
     }
-    let wildcard = stage.method_settings.get("*/*").filter(|_| ground.from_wildcard).cloned();
-    let setting = stage.method_settings.entry(key).or_insert_with(|| wildcard.unwrap_or_default());
+    let wildcard = stage
+        .method_settings
+        .get("*/*")
+        .filter(|_| ground.from_wildcard)
+        .cloned();
+    let setting = stage
+        .method_settings
+        .entry(key)
+        .or_insert_with(|| wildcard.unwrap_or_default());
     change(setting, step, ground)
 }
 
@@ -63,9 +73,16 @@ fn change(setting: &mut MethodSetting, step: &Step, ground: &Ground) -> Result<(
             setting.require_authorization_for_cache_control = step.boolean()?;
         }
         _ => {
-            let known = ["FAIL_WITH_403", "SUCCEED_WITH_RESPONSE_HEADER", "SUCCEED_WITHOUT_RESPONSE_HEADER"];
+            let known = [
+                "FAIL_WITH_403",
+                "SUCCEED_WITH_RESPONSE_HEADER",
+                "SUCCEED_WITHOUT_RESPONSE_HEADER",
+            ];
             setting.unauthorized_cache_control_header_strategy = super::one_of(step.value()?, &known, || {
-                format!("Invalid unauthorized cache control header strategy. Must be one of: [{}]", known.join(", "))
+                format!(
+                    "Invalid unauthorized cache control header strategy. Must be one of: [{}]",
+                    known.join(", ")
+                )
             })?;
         }
     }

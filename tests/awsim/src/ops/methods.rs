@@ -15,14 +15,23 @@ pub(crate) fn put(partition: &mut Partition, request: &Request<'_>) -> Answered 
         return Err(AwsError::conflict("Method already exists for this resource"));
     }
     if !VERBS.contains(&verb) {
-        return Err(AwsError::bad_request(format!("Invalid HttpMethod specified. Valid options are {}", VERBS.join(","))));
+        return Err(AwsError::bad_request(format!(
+            "Invalid HttpMethod specified. Valid options are {}",
+            VERBS.join(",")
+        )));
     }
     let mut method: Method = request.json()?;
     verb.clone_into(&mut method.http_method);
-    method.request_parameters.keys().try_for_each(|name| request_parameter(name))?;
+    method
+        .request_parameters
+        .keys()
+        .try_for_each(|name| request_parameter(name))?;
     settle(&mut method, &api.editor)?;
     let answer = json(201, &method);
-    api.edit().resource_mut(id)?.resource_methods.insert(verb.to_owned(), method);
+    api.edit()
+        .resource_mut(id)?
+        .resource_methods
+        .insert(verb.to_owned(), method);
     answer
 }
 
@@ -31,7 +40,10 @@ fn settle(method: &mut Method, editor: &Definition) -> Result<(), AwsError> {
     match method.authorization_type.as_str() {
         "NONE" | "AWS_IAM" => method.authorizer_id = None,
         "CUSTOM" | "COGNITO_USER_POOLS" => {
-            let known = editor.authorizers.iter().any(|known| Some(&known.id) == method.authorizer_id.as_ref());
+            let known = editor
+                .authorizers
+                .iter()
+                .any(|known| Some(&known.id) == method.authorizer_id.as_ref());
             if !known {
                 return Err(AwsError::bad_request(
                     "Invalid authorizer ID specified. Setting the authorization type to CUSTOM or COGNITO_USER_POOLS requires a valid authorizer.",
@@ -54,15 +66,21 @@ fn settle(method: &mut Method, editor: &Definition) -> Result<(), AwsError> {
 
 fn models<'a>(mut names: impl Iterator<Item = &'a String>, editor: &Definition) -> Result<(), AwsError> {
     match names.find(|name| !editor.models.iter().any(|model| model.name == **name)) {
-        Some(name) => Err(AwsError::bad_request(format!("Invalid model identifier specified: {name}"))),
+        Some(name) => Err(AwsError::bad_request(format!(
+            "Invalid model identifier specified: {name}"
+        ))),
         None => Ok(()),
     }
 }
 
 fn request_parameter(name: &str) -> Result<(), AwsError> {
-    let known = ["method.request.path.", "method.request.querystring.", "method.request.header."]
-        .iter()
-        .any(|prefix| name.len() > prefix.len() && name.starts_with(prefix));
+    let known = [
+        "method.request.path.",
+        "method.request.querystring.",
+        "method.request.header.",
+    ]
+    .iter()
+    .any(|prefix| name.len() > prefix.len() && name.starts_with(prefix));
     if known { Ok(()) } else { Err(mapping(name)) }
 }
 
@@ -108,7 +126,11 @@ fn apply(method: &mut Method, step: &Step) -> Result<(), AwsError> {
             if step.op == Op::Add {
                 request_parameter(step.key())?;
             }
-            let value = if step.op == Op::Remove { None } else { Some(step.boolean()?) };
+            let value = if step.op == Op::Remove {
+                None
+            } else {
+                Some(step.boolean()?)
+            };
             edit_map(step, &mut method.request_parameters, value, NO_PARAMETER)?;
         }
         "/requestModels" => edit_map(step, &mut method.request_models, step.optional(), NO_CONTENT_TYPE)?,
@@ -132,7 +154,11 @@ fn status_violation(status: &str) -> Vec<String> {
 pub(crate) fn status<'a>(request: &'a Request<'_>) -> Result<&'a str, AwsError> {
     let status = request.id("statusCode");
     let violations = status_violation(status);
-    if violations.is_empty() { Ok(status) } else { Err(AwsError::validation(&violations)) }
+    if violations.is_empty() {
+        Ok(status)
+    } else {
+        Err(AwsError::validation(&violations))
+    }
 }
 
 pub(crate) fn no_such_response() -> AwsError {
@@ -146,22 +172,41 @@ pub(crate) fn put_response(partition: &mut Partition, request: &Request<'_>) -> 
     if api.editor.method(id, verb)?.method_responses.contains_key(status) {
         return Err(AwsError::conflict("Response already exists for this resource"));
     }
-    let response = MethodResponse { status_code: status.to_owned(), ..request.json()? };
-    response.response_parameters.keys().try_for_each(|name| response_parameter(name))?;
+    let response = MethodResponse {
+        status_code: status.to_owned(),
+        ..request.json()?
+    };
+    response
+        .response_parameters
+        .keys()
+        .try_for_each(|name| response_parameter(name))?;
     models(response.response_models.values(), &api.editor)?;
     let answer = json(201, &response);
-    api.edit().method_mut(id, verb)?.method_responses.insert(status.to_owned(), response);
+    api.edit()
+        .method_mut(id, verb)?
+        .method_responses
+        .insert(status.to_owned(), response);
     answer
 }
 
 pub(crate) fn response_parameter(name: &str) -> Result<(), AwsError> {
-    if name.starts_with("method.response.header.") { Ok(()) } else { Err(mapping(name)) }
+    if name.starts_with("method.response.header.") {
+        Ok(())
+    } else {
+        Err(mapping(name))
+    }
 }
 
 pub(crate) fn get_response(partition: &Partition, request: &Request<'_>) -> Answered {
     let editor = &partition.api(request.api())?.editor;
     let method = editor.method(request.id("resourceId"), request.id("httpMethod"))?;
-    json(200, method.method_responses.get(status(request)?).ok_or_else(no_such_response)?)
+    json(
+        200,
+        method
+            .method_responses
+            .get(status(request)?)
+            .ok_or_else(no_such_response)?,
+    )
 }
 
 pub(crate) fn delete_response(partition: &mut Partition, request: &Request<'_>) -> Answered {
@@ -170,7 +215,12 @@ pub(crate) fn delete_response(partition: &mut Partition, request: &Request<'_>) 
     if !api.editor.method(id, verb)?.method_responses.contains_key(status) {
         return Err(no_such_response());
     }
-    let method = api.edit().resource_mut(id)?.resource_methods.get_mut(verb).ok_or_else(no_such_method)?;
+    let method = api
+        .edit()
+        .resource_mut(id)?
+        .resource_methods
+        .get_mut(verb)
+        .ok_or_else(no_such_method)?;
     method.method_responses.remove(status);
     empty(204)
 }
@@ -182,7 +232,11 @@ pub(crate) fn update_response(partition: &mut Partition, request: &Request<'_>) 
     let (id, verb) = (request.id("resourceId"), request.id("httpMethod"));
     patch::check(request, status_violation(status))?;
     let method = api.editor.method(id, verb)?;
-    let mut response = method.method_responses.get(status).ok_or_else(no_such_response)?.clone();
+    let mut response = method
+        .method_responses
+        .get(status)
+        .ok_or_else(no_such_response)?
+        .clone();
     for step in patch::steps(request)? {
         if step.path == "/responseModels" {
             edit_map(&step, &mut response.response_models, step.optional(), NO_CONTENT_TYPE)?;
@@ -191,11 +245,18 @@ pub(crate) fn update_response(partition: &mut Partition, request: &Request<'_>) 
         if step.op == Op::Add {
             response_parameter(step.key())?;
         }
-        let value = if step.op == Op::Remove { None } else { Some(step.value.as_deref() == Some("true")) };
+        let value = if step.op == Op::Remove {
+            None
+        } else {
+            Some(step.value.as_deref() == Some("true"))
+        };
         edit_map(&step, &mut response.response_parameters, value, NO_PARAMETER)?;
     }
     models(response.response_models.values(), &api.editor)?;
     let answer = json(201, &response);
-    api.edit().method_mut(id, verb)?.method_responses.insert(status.to_owned(), response);
+    api.edit()
+        .method_mut(id, verb)?
+        .method_responses
+        .insert(status.to_owned(), response);
     answer
 }

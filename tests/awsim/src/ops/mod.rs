@@ -143,5 +143,9 @@ const NO_CONTENT_TYPE: &str = "Content-Type specified was not found";
 
 /// One of a few words, or AWS's complaint.
 fn one_of(value: &str, allowed: &[&str], complaint: impl FnOnce() -> String) -> Result<String, AwsError> {
-    if allowed.contains(&value) { Ok(value.to_owned()) } else { Err(AwsError::bad_request(complaint())) }
+    if allowed.contains(&value) {
+        Ok(value.to_owned())
+    } else {
+        Err(AwsError::bad_request(complaint()))
+    }
 }

@@ -16,10 +16,15 @@ pub(crate) fn read(
     partition: &Partition,
     request: &Request<'_>,
 ) -> Result<Option<String>, AwsError> {
-    let Some(text) = text.filter(|text| !text.trim().is_empty()) else { return Ok(None) };
+    let Some(text) = text.filter(|text| !text.trim().is_empty()) else {
+        return Ok(None);
+    };
     let policy: Value = serde_json::from_str(text).map_err(|_| AwsError::bad_request(INVALID))?;
     let prefix = format!("arn:aws:execute-api:{}:{}:{api}/", partition.region, partition.account);
-    let expand = request.switches.is(Switch::PolicyArns, "expanded").then_some(prefix.as_str());
+    let expand = request
+        .switches
+        .is(Switch::PolicyArns, "expanded")
+        .then_some(prefix.as_str());
     compact(policy, expand).map(Some)
 }
 

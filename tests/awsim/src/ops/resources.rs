@@ -44,8 +44,13 @@ fn shown(resource: &Resource, whole: bool) -> Shown<'_> {
         parent_id: resource.parent_id.as_deref(),
         path_part: resource.path_part.as_deref(),
         path: &resource.path,
-        resource_methods: (!methods.is_empty())
-            .then(|| if whole { Methods::Whole(methods) } else { Methods::Names(names()) }),
+        resource_methods: (!methods.is_empty()).then(|| {
+            if whole {
+                Methods::Whole(methods)
+            } else {
+                Methods::Names(names())
+            }
+        }),
     }
 }
 
@@ -54,11 +59,20 @@ pub(crate) fn list(partition: &Partition, request: &Request<'_>) -> Answered {
     let page = Page::asked(request)?;
     let whole = request.embeds("methods");
     let Items { position, item } = page.of(api.editor.resources.iter().map(|resource| (resource.seq, resource)));
-    json(200, &Items { position, item: item.into_iter().map(|resource| shown(resource, whole)).collect() })
+    json(
+        200,
+        &Items {
+            position,
+            item: item.into_iter().map(|resource| shown(resource, whole)).collect(),
+        },
+    )
 }
 
 pub(crate) fn get(partition: &Partition, request: &Request<'_>) -> Answered {
-    let resource = partition.api(request.api())?.editor.resource(request.id("resourceId"))?;
+    let resource = partition
+        .api(request.api())?
+        .editor
+        .resource(request.id("resourceId"))?;
     json(200, &shown(resource, request.embeds("methods")))
 }
 
@@ -100,9 +114,10 @@ pub(crate) fn join(parent: &str, part: &str) -> String {
 
 fn fits(editor: &Definition, parent: &str, part: &str, own: Option<&str>) -> Result<(), AwsError> {
     let variable = |part: &str| part.starts_with('{');
-    let name = part.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).map_or(part, |name| {
-        name.strip_suffix('+').unwrap_or(name)
-    });
+    let name = part
+        .strip_prefix('{')
+        .and_then(|rest| rest.strip_suffix('}'))
+        .map_or(part, |name| name.strip_suffix('+').unwrap_or(name));
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"._-:~$,@!*'();%".contains(&byte);
     if name.is_empty() || !name.bytes().all(legal) {
         return Err(AwsError::bad_request(
@@ -116,7 +131,9 @@ fn fits(editor: &Definition, parent: &str, part: &str, own: Option<&str>) -> Res
         .filter_map(|other| other.path_part.as_deref());
     for sibling in siblings {
         if sibling == part {
-            return Err(AwsError::conflict(format!("Another resource with the same parent already has this name: {part}")));
+            return Err(AwsError::conflict(format!(
+                "Another resource with the same parent already has this name: {part}"
+            )));
         }
         if variable(sibling) && variable(part) {
             return Err(AwsError::bad_request(format!(
@@ -159,12 +176,17 @@ pub(crate) fn update(partition: &mut Partition, request: &Request<'_>) -> Answer
 /// Gives every resource the path that its ancestors say.
 fn settle_paths(editor: &mut Definition) {
     loop {
-        let paths: BTreeMap<String, String> =
-            editor.resources.iter().map(|resource| (resource.id.clone(), resource.path.clone())).collect();
+        let paths: BTreeMap<String, String> = editor
+            .resources
+            .iter()
+            .map(|resource| (resource.id.clone(), resource.path.clone()))
+            .collect();
         let mut settled = true;
         for resource in &mut editor.resources {
             let above = resource.parent_id.as_ref().and_then(|parent| paths.get(parent));
-            let (Some(above), Some(part)) = (above, &resource.path_part) else { continue };
+            let (Some(above), Some(part)) = (above, &resource.path_part) else {
+                continue;
+            };
             let path = join(above, part);
             if path != resource.path {
                 Arc::make_mut(resource).path = path;
@@ -186,7 +208,11 @@ pub(crate) fn delete(partition: &mut Partition, request: &Request<'_>) -> Answer
     let mut doomed = vec![id];
     let mut at = 0;
     while let Some(parent) = doomed.get(at).cloned() {
-        let children = api.editor.resources.iter().filter(|child| child.parent_id.as_ref() == Some(&parent));
+        let children = api
+            .editor
+            .resources
+            .iter()
+            .filter(|child| child.parent_id.as_ref() == Some(&parent));
         doomed.extend(children.map(|child| child.id.clone()));
         at += 1;
     }

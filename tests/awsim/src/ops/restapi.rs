@@ -41,7 +41,10 @@ fn shown<'a>(api: &'a RestApi, now: i64) -> Shown<'a> {
         settings,
         policy: settings.policy.as_deref().map(policy::escaped),
         tags: (!api.tags.is_empty()).then_some(&api.tags),
-        api_status: settings.security_policy.as_ref().map(|_| if busy { "UPDATING" } else { "AVAILABLE" }),
+        api_status: settings
+            .security_policy
+            .as_ref()
+            .map(|_| if busy { "UPDATING" } else { "AVAILABLE" }),
     }
 }
 
@@ -56,7 +59,11 @@ struct Create {
 }
 
 pub(crate) fn create(partition: &mut Partition, ids: &mut Ids, request: &Request<'_>) -> Answered {
-    let Create { tags, clone_from, mut settings } = request.json()?;
+    let Create {
+        tags,
+        clone_from,
+        mut settings,
+    } = request.json()?;
     if settings.name.is_empty() {
         return Err(AwsError::bad_request("API name can not be empty"));
     }
@@ -68,7 +75,10 @@ pub(crate) fn create(partition: &mut Partition, ids: &mut Ids, request: &Request
     let id = new_id(partition, ids);
     settings.policy = policy::read(settings.policy.as_deref(), &id, partition, request)?;
     let editor = match clone_from {
-        Some(other) => Definition { settings, ..(*partition.api(&other)?.editor).clone() },
+        Some(other) => Definition {
+            settings,
+            ..(*partition.api(&other)?.editor).clone()
+        },
         None => blank(partition, ids, settings),
     };
     let api = assemble(id, editor, tags, request.now);
@@ -134,10 +144,15 @@ pub(crate) fn endpoint(configuration: &mut EndpointConfiguration) -> Result<(), 
     }
     let private = is_private(configuration);
     let default = if private { "dualstack" } else { "ipv4" };
-    let chosen = configuration.ip_address_type.get_or_insert_with(|| default.to_owned()).clone();
+    let chosen = configuration
+        .ip_address_type
+        .get_or_insert_with(|| default.to_owned())
+        .clone();
     ip_address_type(&chosen, private)?;
     if !private && !configuration.vpc_endpoint_ids.is_empty() {
-        return Err(AwsError::bad_request("VPCEndpoints can only be specified with PRIVATE apis."));
+        return Err(AwsError::bad_request(
+            "VPCEndpoints can only be specified with PRIVATE apis.",
+        ));
     }
     Ok(())
 }
@@ -148,36 +163,45 @@ fn is_private(configuration: &EndpointConfiguration) -> bool {
 
 fn ip_address_type(value: &str, private: bool) -> Result<(), AwsError> {
     match value {
-        "ipv4" if private => {
-            Err(AwsError::bad_request("Only dualstack ipAddressType is supported for Private APIs."))
-        }
+        "ipv4" if private => Err(AwsError::bad_request(
+            "Only dualstack ipAddressType is supported for Private APIs.",
+        )),
         "ipv4" | "dualstack" => Ok(()),
         _ => Err(AwsError::bad_request("ipAddressType must be either ipv4 or dualstack.")),
     }
 }
 
 fn compression_size(text: &str) -> Result<i64, AwsError> {
-    text.parse().ok().filter(|size| (0..=10_485_760).contains(size)).ok_or_else(|| {
-        AwsError::bad_request("Invalid minimum compression size, must be between 0 and 10485760")
-    })
+    text.parse()
+        .ok()
+        .filter(|size| (0..=10_485_760).contains(size))
+        .ok_or_else(|| AwsError::bad_request("Invalid minimum compression size, must be between 0 and 10485760"))
 }
 
 /// What a REST API may have as its security policy, given what it had.
 fn security(settings: &Settings, before: Option<&Settings>) -> Result<(), AwsError> {
-    let Some(policy) = settings.security_policy.as_deref() else { return Ok(()) };
+    let Some(policy) = settings.security_policy.as_deref() else {
+        return Ok(());
+    };
     let enhanced = policy.starts_with("SecurityPolicy_");
     if !enhanced && policy != "TLS_1_0" && policy != "TLS_1_2" {
-        return Err(AwsError::bad_request(format!("Invalid security policy specified: {policy}")));
+        return Err(AwsError::bad_request(format!(
+            "Invalid security policy specified: {policy}"
+        )));
     }
     if policy == "TLS_1_2" && before.is_some_and(|before| before.security_policy.as_deref() == Some("TLS_1_0")) {
-        return Err(AwsError::bad_request("Changing the security policy from TLS_1_0 to TLS_1_2 is not supported."));
+        return Err(AwsError::bad_request(
+            "Changing the security policy from TLS_1_0 to TLS_1_2 is not supported.",
+        ));
     }
     match settings.endpoint_access_mode.as_deref() {
-        None if enhanced => {
-            Err(AwsError::bad_request("The endpoint access mode must be set for this security policy."))
-        }
+        None if enhanced => Err(AwsError::bad_request(
+            "The endpoint access mode must be set for this security policy.",
+        )),
         None | Some("BASIC" | "STRICT") => Ok(()),
-        Some(other) => Err(AwsError::bad_request(format!("Invalid endpoint access mode specified: {other}"))),
+        Some(other) => Err(AwsError::bad_request(format!(
+            "Invalid endpoint access mode specified: {other}"
+        ))),
     }
 }
 
@@ -185,7 +209,13 @@ pub(crate) fn list(partition: &Partition, request: &Request<'_>) -> Answered {
     let page = Page::asked(request)?;
     let items = page.of(partition.apis_after(page.after));
     let item: Vec<_> = items.item.into_iter().map(|api| shown(api, request.now)).collect();
-    json(200, &Items { position: items.position, item })
+    json(
+        200,
+        &Items {
+            position: items.position,
+            item,
+        },
+    )
 }
 
 pub(crate) fn get(partition: &Partition, request: &Request<'_>) -> Answered {
@@ -202,7 +232,9 @@ pub(crate) fn delete(partition: &mut Partition, request: &Request<'_>) -> Answer
     partition.api(id)?;
     let mapped = |domain: &crate::store::DomainName| domain.mappings.values().any(|mapping| mapping.rest_api_id == id);
     if partition.domain_names.values().any(mapped) {
-        return Err(AwsError::bad_request("Please remove all base path mappings related to the API in your domains"));
+        return Err(AwsError::bad_request(
+            "Please remove all base path mappings related to the API in your domains",
+        ));
     }
     partition.remove_api(id)?;
     empty(202)
@@ -225,7 +257,10 @@ pub(crate) fn update(partition: &mut Partition, request: &Request<'_>) -> Answer
     if restart && request.switches.is(Switch::SecurityPolicyChange, "updating") {
         api.updating_until = Some(request.now + 15 * 60);
     }
-    let shown = Shown { tags: Some(&api.tags), ..shown(api, request.now) };
+    let shown = Shown {
+        tags: Some(&api.tags),
+        ..shown(api, request.now)
+    };
     json(200, &shown)
 }
 
@@ -233,7 +268,9 @@ fn apply(settings: &mut Settings, step: &Step, partition: &Partition, request: &
     let endpoint = &mut settings.endpoint_configuration;
     match step.path {
         "/name" => {
-            settings.name = step.optional().ok_or_else(|| AwsError::bad_request("API name can not be empty"))?;
+            settings.name = step
+                .optional()
+                .ok_or_else(|| AwsError::bad_request("API name can not be empty"))?;
         }
         "/description" => settings.description = step.optional(),
         "/apiKeySource" => {
@@ -258,7 +295,9 @@ fn apply(settings: &mut Settings, step: &Step, partition: &Partition, request: &
         }
         "/endpointConfiguration/vpcEndpointIds" => {
             if !is_private(endpoint) && step.op == Op::Add {
-                return Err(AwsError::bad_request("VPCEndpoints can only be specified with PRIVATE apis."));
+                return Err(AwsError::bad_request(
+                    "VPCEndpoints can only be specified with PRIVATE apis.",
+                ));
             }
             step.edit_list(&mut endpoint.vpc_endpoint_ids)?;
         }

@@ -50,7 +50,9 @@ pub(crate) fn legal_name(name: &str) -> Result<(), AwsError> {
 }
 
 pub(crate) fn legal_variables(variables: &Map) -> Result<(), AwsError> {
-    variables.iter().try_for_each(|(name, value)| legal_variable(name, value))
+    variables
+        .iter()
+        .try_for_each(|(name, value)| legal_variable(name, value))
 }
 
 fn legal_variable(name: &str, value: &str) -> Result<(), AwsError> {
@@ -69,7 +71,9 @@ fn legal_variable(name: &str, value: &str) -> Result<(), AwsError> {
 }
 
 fn known_deployment(api: &RestApi, id: &str) -> Result<String, AwsError> {
-    api.deployment(id).map(|deployment| deployment.id.clone()).ok_or_else(|| AwsError::bad_request(NO_DEPLOYMENT))
+    api.deployment(id)
+        .map(|deployment| deployment.id.clone())
+        .ok_or_else(|| AwsError::bad_request(NO_DEPLOYMENT))
 }
 
 pub(crate) fn create(partition: &mut Partition, request: &Request<'_>) -> Answered {
@@ -88,7 +92,10 @@ pub(crate) fn create(partition: &mut Partition, request: &Request<'_>) -> Answer
         None => None,
         Some(canary) => {
             let id = canary.deployment_id.as_deref().unwrap_or(&deployment_id);
-            Some(CanarySettings { deployment_id: Some(known_deployment(api, id)?), ..canary })
+            Some(CanarySettings {
+                deployment_id: Some(known_deployment(api, id)?),
+                ..canary
+            })
         }
     };
     let mut stage = Stage {
@@ -138,7 +145,11 @@ struct Stages<'a> {
 pub(crate) fn list(partition: &Partition, request: &Request<'_>) -> Answered {
     let api = partition.api(request.api())?;
     let wanted = request.query("deploymentId").filter(|id| !id.is_empty());
-    let item = api.stages.iter().filter(|stage| wanted.is_none_or(|id| stage.deployment_id == id)).collect();
+    let item = api
+        .stages
+        .iter()
+        .filter(|stage| wanted.is_none_or(|id| stage.deployment_id == id))
+        .collect();
     json(200, &Stages { item })
 }
 
@@ -161,7 +172,9 @@ pub(crate) fn delete(partition: &mut Partition, request: &Request<'_>) -> Answer
     };
     partition.api(request.api())?.stage(name)?;
     if partition.domain_names.values().any(mapped) {
-        return Err(AwsError::bad_request("Please remove all base path mappings related to the stage"));
+        return Err(AwsError::bad_request(
+            "Please remove all base path mappings related to the stage",
+        ));
     }
     let api = partition.api_mut(request.api())?;
     api.stages.retain(|stage| stage.stage_name != name);
@@ -187,7 +200,13 @@ pub(crate) fn update(partition: &mut Partition, request: &Request<'_>) -> Answer
     answer
 }
 
-fn apply(stage: &mut Stage, step: &Step, partition: &Partition, api: &RestApi, ground: &Ground) -> Result<(), AwsError> {
+fn apply(
+    stage: &mut Stage,
+    step: &Step,
+    partition: &Partition,
+    api: &RestApi,
+    ground: &Ground,
+) -> Result<(), AwsError> {
     match step.path {
         "/accessLogSettings" => stage.access_log_settings = None,
         "/accessLogSettings/destinationArn" => {
@@ -210,7 +229,12 @@ fn apply(stage: &mut Stage, step: &Step, partition: &Partition, api: &RestApi, g
         }
         "/clientCertificateId" => {
             let id = step.optional();
-            let known = |id: &String| partition.certificates.iter().any(|known| known.client_certificate_id == *id);
+            let known = |id: &String| {
+                partition
+                    .certificates
+                    .iter()
+                    .any(|known| known.client_certificate_id == *id)
+            };
             if id.as_ref().is_some_and(|id| !known(id)) {
                 return Err(AwsError::bad_request("Invalid Client Certificate identifier specified"));
             }
@@ -223,7 +247,12 @@ fn apply(stage: &mut Stage, step: &Step, partition: &Partition, api: &RestApi, g
         "/variables" | "/variables/*" => variables(stage, step)?,
         path if path.starts_with("/canarySettings") => canary(stage, step, api)?,
         path if path.starts_with("/{resourcePath}") => method_settings::apply(stage, step, ground)?,
-        _ => return Err(AwsError::bad_request(format!("Invalid method setting path: {}", step.sent))),
+        _ => {
+            return Err(AwsError::bad_request(format!(
+                "Invalid method setting path: {}",
+                step.sent
+            )));
+        }
     }
     let settings = stage.access_log_settings.as_ref();
     if settings.is_some_and(|settings| settings.format.is_none() && settings.destination_arn.is_none()) {
@@ -246,10 +275,15 @@ fn deployment(stage: &Stage, step: &Step, api: &RestApi) -> Result<String, AwsEr
     if step.op != Op::Copy {
         return known_deployment(api, step.value()?);
     }
-    let canary = stage.canary_settings.as_ref().and_then(|canary| canary.deployment_id.clone());
+    let canary = stage
+        .canary_settings
+        .as_ref()
+        .and_then(|canary| canary.deployment_id.clone());
     canary
         .filter(|_| step.from.as_deref() == Some("/canarySettings/deploymentId"))
-        .ok_or_else(|| AwsError::bad_request("Invalid copy operation: /deploymentId is copied from /canarySettings/deploymentId"))
+        .ok_or_else(|| {
+            AwsError::bad_request("Invalid copy operation: /deploymentId is copied from /canarySettings/deploymentId")
+        })
 }
 
 fn variables(stage: &mut Stage, step: &Step) -> Result<(), AwsError> {
@@ -260,7 +294,9 @@ fn variables(stage: &mut Stage, step: &Step) -> Result<(), AwsError> {
                 .filter(|_| step.from.as_deref() == Some("/canarySettings/stageVariableOverrides"))
                 .map(|canary| canary.stage_variable_overrides.clone());
             stage.variables.extend(overrides.ok_or_else(|| {
-                AwsError::bad_request("Invalid copy operation: /variables is copied from /canarySettings/stageVariableOverrides")
+                AwsError::bad_request(
+                    "Invalid copy operation: /variables is copied from /canarySettings/stageVariableOverrides",
+                )
             })?);
         }
         ("/variables", Op::Remove) => stage.variables.clear(),
@@ -287,9 +323,10 @@ fn canary(stage: &mut Stage, step: &Step, api: &RestApi) -> Result<(), AwsError>
         return Ok(());
     }
     let base = stage.deployment_id.clone();
-    let canary = stage
-        .canary_settings
-        .get_or_insert_with(|| CanarySettings { deployment_id: Some(base), ..CanarySettings::default() });
+    let canary = stage.canary_settings.get_or_insert_with(|| CanarySettings {
+        deployment_id: Some(base),
+        ..CanarySettings::default()
+    });
     match step.path {
         "/canarySettings/deploymentId" => canary.deployment_id = Some(known_deployment(api, step.value()?)?),
         "/canarySettings/percentTraffic" => {
@@ -306,7 +343,9 @@ fn canary(stage: &mut Stage, step: &Step, api: &RestApi) -> Result<(), AwsError>
         }
         _ => {
             legal_variable(step.key(), step.value()?)?;
-            canary.stage_variable_overrides.insert(step.key().to_owned(), step.value()?.to_owned());
+            canary
+                .stage_variable_overrides
+                .insert(step.key().to_owned(), step.value()?.to_owned());
         }
     }
     Ok(())

@@ -27,7 +27,10 @@ fn target<'a>(partition: &'a mut Partition, request: &Request<'_>) -> Result<&'a
             known.ok_or_else(|| AwsError::not_found("Invalid domain name identifier specified"))
         }
         ["clientcertificates", id] => {
-            let known = partition.certificates.iter_mut().find(|known| known.client_certificate_id == *id);
+            let known = partition
+                .certificates
+                .iter_mut()
+                .find(|known| known.client_certificate_id == *id);
             known
                 .map(|certificate| &mut certificate.tags)
                 .ok_or_else(|| AwsError::not_found("Invalid Client Certificate identifier specified"))
@@ -48,7 +51,12 @@ pub(crate) fn tag(partition: &mut Partition, request: &Request<'_>) -> Answered 
     if tags.keys().any(|key| key.starts_with("aws:")) {
         return Err(AwsError::bad_request("Tag keys that start with aws: are reserved"));
     }
-    if known.keys().chain(tags.keys().filter(|key| !known.contains_key(*key))).count() > MOST {
+    if known
+        .keys()
+        .chain(tags.keys().filter(|key| !known.contains_key(*key)))
+        .count()
+        > MOST
+    {
         return Err(AwsError::bad_request("Too many tags: at most 50 are allowed"));
     }
     known.extend(tags);
@@ -71,5 +79,10 @@ struct Tags<'a> {
 }
 
 pub(crate) fn get(partition: &mut Partition, request: &Request<'_>) -> Answered {
-    json(200, &Tags { tags: target(partition, request)? })
+    json(
+        200,
+        &Tags {
+            tags: target(partition, request)?,
+        },
+    )
 }

@@ -11,20 +11,31 @@ pub(crate) fn create(partition: &mut Partition, ids: &mut Ids, request: &Request
     let validator: RequestValidator = request.json()?;
     let seq = partition.next_seq();
     let api = partition.api_mut(request.api())?;
-    let validator = RequestValidator { seq, id: ids.short(), ..validator };
+    let validator = RequestValidator {
+        seq,
+        id: ids.short(),
+        ..validator
+    };
     let answer = json(201, &validator);
     api.edit().validators.push(validator);
     answer
 }
 
 fn find<'a>(api: &'a RestApi, request: &Request<'_>) -> Result<&'a RequestValidator, AwsError> {
-    let known = api.editor.validators.iter().find(|known| known.id == request.id("requestValidatorId"));
+    let known = api
+        .editor
+        .validators
+        .iter()
+        .find(|known| known.id == request.id("requestValidatorId"));
     known.ok_or_else(|| AwsError::not_found("Invalid Request Validator identifier specified"))
 }
 
 pub(crate) fn list(partition: &Partition, request: &Request<'_>) -> Answered {
     let api = partition.api(request.api())?;
-    json(200, &Page::asked(request)?.of(api.editor.validators.iter().map(|known| (known.seq, known))))
+    json(
+        200,
+        &Page::asked(request)?.of(api.editor.validators.iter().map(|known| (known.seq, known))),
+    )
 }
 
 pub(crate) fn get(partition: &Partition, request: &Request<'_>) -> Answered {
@@ -58,7 +69,9 @@ pub(crate) fn delete(partition: &mut Partition, request: &Request<'_>) -> Answer
         .flat_map(|resource| resource.resource_methods.values())
         .any(|method| method.request_validator_id.as_ref() == Some(&id));
     if used {
-        return Err(AwsError::conflict("Cannot delete request validator, is referenced in method"));
+        return Err(AwsError::conflict(
+            "Cannot delete request validator, is referenced in method",
+        ));
     }
     api.edit().validators.retain(|known| known.id != id);
     empty(202)

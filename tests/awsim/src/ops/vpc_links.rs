@@ -26,7 +26,10 @@ fn find<'a>(partition: &'a mut Partition, request: &Request<'_>) -> Result<&'a m
 }
 
 pub(crate) fn list(partition: &Partition, request: &Request<'_>) -> Answered {
-    json(200, &Page::asked(request)?.of(partition.vpc_links.iter().map(|known| (known.seq, known))))
+    json(
+        200,
+        &Page::asked(request)?.of(partition.vpc_links.iter().map(|known| (known.seq, known))),
+    )
 }
 
 pub(crate) fn get(partition: &mut Partition, request: &Request<'_>) -> Answered {

@@ -113,7 +113,9 @@ pub(crate) struct Step {
 impl Step {
     /// The value, where one is needed.
     pub(crate) fn value(&self) -> Result<&str, AwsError> {
-        self.value.as_deref().ok_or_else(|| AwsError::bad_request(format!("Invalid patch value specified for {}", self.sent)))
+        self.value
+            .as_deref()
+            .ok_or_else(|| AwsError::bad_request(format!("Invalid patch value specified for {}", self.sent)))
     }
 
     /// The value as an optional text: absent or empty clears.
@@ -128,13 +130,18 @@ impl Step {
         match self.value()?.to_ascii_lowercase().as_str() {
             "true" => Ok(true),
             "false" => Ok(false),
-            other => Err(AwsError::bad_request(format!("Invalid boolean value '{other}' specified for {}", self.sent))),
+            other => Err(AwsError::bad_request(format!(
+                "Invalid boolean value '{other}' specified for {}",
+                self.sent
+            ))),
         }
     }
 
     pub(crate) fn number<T: std::str::FromStr>(&self) -> Result<T, AwsError> {
         let value = self.value()?;
-        value.parse().map_err(|_| AwsError::bad_request(format!("Invalid number '{value}' specified for {}", self.sent)))
+        value
+            .parse()
+            .map_err(|_| AwsError::bad_request(format!("Invalid number '{value}' specified for {}", self.sent)))
     }
 
     /// The member of a list: the key of the path, or else the value.
@@ -167,7 +174,10 @@ impl Step {
 
 /// Reads the patch operations of a request.
 pub(crate) fn steps(request: &Request<'_>) -> Result<Vec<Step>, AwsError> {
-    checked(request, Vec::new())?.into_iter().map(|sent| step(request.operation, sent)).collect()
+    checked(request, Vec::new())?
+        .into_iter()
+        .map(|sent| step(request.operation, sent))
+        .collect()
 }
 
 /// Refuses unknown operations, together with `also`, the violations that stand besides them: AWS
@@ -184,11 +194,19 @@ fn checked(request: &Request<'_>, also: Vec<String>) -> Result<Vec<Sent>, AwsErr
         .filter(|(_, sent)| sent.op.as_deref().and_then(Op::parse).is_none())
         .map(|(index, sent)| {
             let at = format!("{}.patchOperations.{}.member.op", request.operation.input(), index + 1);
-            enum_violation(sent.op.as_deref().unwrap_or("null"), &at, "add, remove, move, test, replace, copy")
+            enum_violation(
+                sent.op.as_deref().unwrap_or("null"),
+                &at,
+                "add, remove, move, test, replace, copy",
+            )
         })
         .collect();
     violations.extend(also);
-    if violations.is_empty() { Ok(sent) } else { Err(AwsError::validation(&violations)) }
+    if violations.is_empty() {
+        Ok(sent)
+    } else {
+        Err(AwsError::validation(&violations))
+    }
 }
 
 fn step(operation: Operation, sent: Sent) -> Result<Step, AwsError> {
@@ -197,9 +215,14 @@ fn step(operation: Operation, sent: Sent) -> Result<Step, AwsError> {
     let rows = || TABLE.iter().filter(|row| row.operation == operation);
     let found = rows().find_map(|row| captures(row, &path).map(|keys| (row, keys)));
     match found {
-        Some((row, keys)) if row.ops.has(op) => {
-            Ok(Step { op, path: row.path, keys, value: sent.value, from: sent.from, sent: path })
-        }
+        Some((row, keys)) if row.ops.has(op) => Ok(Step {
+            op,
+            path: row.path,
+            keys,
+            value: sent.value,
+            from: sent.from,
+            sent: path,
+        }),
         Some((row, _)) => Err(refused_op(row, op, &path)),
         None => Err(unknown_path(operation, op, &path)),
     }
@@ -215,7 +238,11 @@ fn captures(row: &Row, path: &str) -> Option<Vec<String>> {
                 return None;
             }
             // The keys of method settings keep their escapes.
-            keys.push(if row.path.starts_with("/{resourcePath}") { segment.to_owned() } else { unescape(segment) });
+            keys.push(if row.path.starts_with("/{resourcePath}") {
+                segment.to_owned()
+            } else {
+                unescape(segment)
+            });
         } else if expected != segment {
             return None;
         }
@@ -236,12 +263,15 @@ fn unescape(segment: &str) -> String {
 
 fn refused_op(row: &Row, op: Op, path: &str) -> AwsError {
     match row.operation {
-        Operation::UpdateRestApi if row.path == "/endpointConfiguration/types/{type}" && !matches!(op, Op::Add | Op::Remove) => {
+        Operation::UpdateRestApi
+            if row.path == "/endpointConfiguration/types/{type}" && !matches!(op, Op::Add | Op::Remove) =>
+        {
             AwsError::bad_request("Invalid patch operation specified. Must be 'add'|'remove'|'replace'")
         }
-        Operation::UpdateRestApi => {
-            AwsError::bad_request(format!("Invalid patch operation specified. Must be one of: [{}]", row.ops.words()))
-        }
+        Operation::UpdateRestApi => AwsError::bad_request(format!(
+            "Invalid patch operation specified. Must be one of: [{}]",
+            row.ops.words()
+        )),
         operation => unknown_path(operation, op, path),
     }
 }
@@ -253,9 +283,16 @@ fn unknown_path(operation: Operation, op: Op, path: &str) -> AwsError {
             format!("Invalid patch path {path}")
         }
         _ => {
-            let known: Vec<&str> =
-                TABLE.iter().filter(|row| row.operation == operation && row.ops.has(op)).map(|row| row.path).collect();
-            format!("Invalid patch path  '{path}' specified for op '{}'. Must be one of: [{}]", op.word(), known.join(", "))
+            let known: Vec<&str> = TABLE
+                .iter()
+                .filter(|row| row.operation == operation && row.ops.has(op))
+                .map(|row| row.path)
+                .collect();
+            format!(
+                "Invalid patch path  '{path}' specified for op '{}'. Must be one of: [{}]",
+                op.word(),
+                known.join(", ")
+            )
         }
     })
 }

@@ -32,7 +32,12 @@ pub(crate) struct Row {
 }
 
 const fn row(operation: Operation, path: &'static str, kind: Kind, ops: Ops) -> Row {
-    Row { operation, path, kind, ops }
+    Row {
+        operation,
+        path,
+        kind,
+        ops,
+    }
 }
 
 const A: Ops = Ops::ADD;

@@ -26,7 +26,11 @@ pub(crate) struct Partition {
 
 impl Partition {
     pub(crate) fn new(account: &str, region: &str) -> Self {
-        Self { account: account.to_owned(), region: region.to_owned(), ..Self::default() }
+        Self {
+            account: account.to_owned(),
+            region: region.to_owned(),
+            ..Self::default()
+        }
     }
 
     /// The next number of the order in which things were made.
@@ -82,11 +86,17 @@ impl RestApi {
     }
 
     pub(crate) fn stage(&self, name: &str) -> Result<&Stage, AwsError> {
-        self.stages.iter().find(|stage| stage.stage_name == name).ok_or_else(no_such_stage)
+        self.stages
+            .iter()
+            .find(|stage| stage.stage_name == name)
+            .ok_or_else(no_such_stage)
     }
 
     pub(crate) fn stage_mut(&mut self, name: &str) -> Result<&mut Stage, AwsError> {
-        self.stages.iter_mut().find(|stage| stage.stage_name == name).ok_or_else(no_such_stage)
+        self.stages
+            .iter_mut()
+            .find(|stage| stage.stage_name == name)
+            .ok_or_else(no_such_stage)
     }
 
     pub(crate) fn deployment(&self, id: &str) -> Option<&Deployment> {
@@ -100,7 +110,10 @@ fn no_such_stage() -> AwsError {
 
 impl Definition {
     pub(crate) fn resource(&self, id: &str) -> Result<&std::sync::Arc<Resource>, AwsError> {
-        self.resources.iter().find(|resource| resource.id == id).ok_or_else(no_such_resource)
+        self.resources
+            .iter()
+            .find(|resource| resource.id == id)
+            .ok_or_else(no_such_resource)
     }
 
     pub(crate) fn resource_mut(&mut self, id: &str) -> Result<&mut Resource, AwsError> {
@@ -112,11 +125,17 @@ impl Definition {
     }
 
     pub(crate) fn method(&self, resource: &str, verb: &str) -> Result<&Method, AwsError> {
-        self.resource(resource)?.resource_methods.get(verb).ok_or_else(no_such_method)
+        self.resource(resource)?
+            .resource_methods
+            .get(verb)
+            .ok_or_else(no_such_method)
     }
 
     pub(crate) fn method_mut(&mut self, resource: &str, verb: &str) -> Result<&mut Method, AwsError> {
-        self.resource_mut(resource)?.resource_methods.get_mut(verb).ok_or_else(no_such_method)
+        self.resource_mut(resource)?
+            .resource_methods
+            .get_mut(verb)
+            .ok_or_else(no_such_method)
     }
 }
 

@@ -278,8 +278,8 @@ pub(crate) struct Deployment {
     pub(crate) snapshot: Arc<Definition>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub(crate) struct Stage {
     pub(crate) deployment_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -331,8 +331,8 @@ pub(crate) struct CanarySettings {
     pub(crate) use_stage_cache: bool,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub(crate) struct MethodSetting {
     pub(crate) metrics_enabled: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
