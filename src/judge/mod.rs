@@ -4,6 +4,19 @@
 //! same verdicts and plans, always.
 
 pub mod cel;
+pub mod compile;
+mod conflict;
+pub mod evaluate;
+pub mod iam;
 pub mod path;
+pub mod plan;
+mod rule;
+pub mod select;
 pub mod snapshot;
 pub mod table;
+pub mod verdict;
+
+pub use compile::compile;
+pub use evaluate::{Question, judge};
+pub use snapshot::Snapshot;
+pub use verdict::{Judgement, Outcome, Verdict};

@@ -1,1 +1,39 @@
-//! API Gateway v1 with AWS's manners, for tests.
+//! API Gateway v1 (REST APIs) with AWS's manners, for tests.
+//!
+//! Edits change the *editor*; callers meet the *deployed* snapshot of a stage. Patch operations are
+//! those of AWS's documented table and nothing else. Quotas, faults, several accounts and regions,
+//! and what CloudTrail would record are there too.
+//!
+//! [`Awsim::answer`] is a function of a request and a time: no socket, no wall clock. [`serve`] puts
+//! it behind HTTP. Nothing here knows the controller that it tests.
+
+mod calls;
+mod control;
+mod error;
+mod export;
+mod faults;
+mod ids;
+mod ops;
+mod paging;
+mod patch;
+mod principal;
+mod quotas;
+mod request;
+mod router;
+pub mod seed;
+mod server;
+mod sim;
+mod state;
+mod store;
+mod switches;
+mod trail;
+
+pub use calls::Call;
+pub use error::AwsError;
+pub use faults::Fault;
+pub use principal::Principal;
+pub use router::Operation;
+pub use server::{Running, serve, start};
+pub use sim::{Answer, Awsim, Options};
+pub use switches::{Switch, Switches, UnknownSwitch};
+pub use trail::event;

@@ -12,10 +12,12 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import time
 
 from .errors import LabError
+from .processes import die_with
 from .progress import say, step
 
 HERE = pathlib.Path(__file__).resolve().parent.parent
@@ -70,12 +72,11 @@ def stamp() -> str:
     """Linker flags that tell the binaries who they are: without them `/version` and Helm's capabilities are wrong."""
     kubernetes, helm = pinned(KUBERNETES), pinned(HELM)
     major, minor, _ = kubernetes.split(".", 2)
-    base = "k8s.io/component-base/version"
     values = {
-        f"{base}.gitMajor": major,
-        f"{base}.gitMinor": minor,
-        f"{base}.gitVersion": f"v{kubernetes}",
-        f"{base}.gitTreeState": "clean",
+        f"{package}.{name}": value
+        for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
+        for name, value in (("gitMajor", major), ("gitMinor", minor), ("gitVersion", f"v{kubernetes}"), ("gitTreeState", "clean"))
+    } | {
         f"{HELM}/internal/version.version": f"v{helm}",
         f"{HELM}/pkg/lint/rules.k8sVersionMajor": major,
         f"{HELM}/pkg/lint/rules.k8sVersionMinor": minor,
@@ -168,7 +169,15 @@ def _build(name: str, folder: pathlib.Path) -> None:
 def _go(command: list[str], environment: dict[str, str], attempts: int = 3) -> None:
     """Run go; a stumble of the network is tried again, as a cold cache downloads several hundred modules."""
     for attempt in range(1, attempts + 1):
-        run = subprocess.run(command, cwd=HERE, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        run = subprocess.run(
+            command,
+            cwd=HERE,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            preexec_fn=die_with(os.getpid(), signal.SIGTERM),
+        )
         if run.returncode == 0:
             return
         if attempt == attempts or not TRANSIENT.search(run.stderr):

@@ -28,6 +28,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         sub = verbs.add_parser(verb, help=text)
         sub.add_argument("--with", dest="extras", default="", metavar="NAME,...", help=f"also start: {', '.join(plane.EXTRAS)}")
         sub.add_argument("--moto", action="store_true", help="also start moto")
+        sub.add_argument("--crds", metavar="PATH", help="install these definitions before the controllers start")
         sub.add_argument("--keep", action="store_true", help="keep the folder with logs and data")
     build = verbs.add_parser("build", help="build tools into the cache and print where they are")
     build.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(binaries.TOOLS)}, moto (default: all of them)")
@@ -52,6 +53,7 @@ def main(arguments: list[str]) -> int:
             controller_manager="controller-manager" in extras,
             scheduler="scheduler" in extras,
             moto=options.moto,
+            crds=options.crds,
             keep=options.keep,
         )
         with lab:

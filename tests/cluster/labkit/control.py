@@ -5,6 +5,7 @@
     POST /stop-apiserver       200 when it is gone
     POST /crash-apiserver      the same, with SIGKILL
     POST /start-apiserver      200 when it is ready
+    POST /restart-controller-manager    200 when it is at work: its garbage collector then knows all kinds
 """
 
 import http.server

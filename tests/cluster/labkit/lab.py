@@ -48,11 +48,19 @@ class Lab:
     """
 
     def __init__(
-        self, *, controller_manager: bool = False, scheduler: bool = False, moto: bool = False, keep: bool = False
+        self,
+        *,
+        controller_manager: bool = False,
+        scheduler: bool = False,
+        moto: bool = False,
+        crds: str | os.PathLike | None = None,
+        keep: bool = False,
     ) -> None:
+        """`crds` is a file or folder of definitions, which are there before any controller starts."""
         wanted = {"controller-manager": controller_manager, "scheduler": scheduler}
         self._extras = plane.check_extras([name for name, on in wanted.items() if on])
         self._wants_moto = moto
+        self._crds = crds
         self._keep = keep
         self._closing = contextlib.ExitStack()
         self._moto: moto.Moto | None = None
@@ -101,6 +109,7 @@ class Lab:
                     "/stop-apiserver": self.stop_apiserver,
                     "/crash-apiserver": lambda: self.stop_apiserver(crash=True),
                     "/start-apiserver": self.start_apiserver,
+                    "/restart-controller-manager": self.restart_controller_manager,
                 }
             )
             undo.callback(self._control.close)
@@ -109,7 +118,10 @@ class Lab:
                 undo.callback(self._moto.stop)
             with concurrent.futures.ThreadPoolExecutor(max_workers=1) as beside:
                 moto_started = beside.submit(self._moto.start) if self._moto else None
-                self._plane.start(self._extras)
+                self._plane.start_api()
+                if self._crds:
+                    self._install(self._crds)
+                self._plane.start_extras(self._extras)
                 if moto_started:
                     moto_started.result()
         self.ready_seconds = time.monotonic() - began
@@ -191,11 +203,21 @@ class Lab:
 
     def stop_apiserver(self, crash: bool = False) -> None:
         """Take the API server away, politely or with SIGKILL."""
-        self._plane.stop_apiserver(grace=0.0 if crash else 3.0)
+        # Asked politely it finishes its requests at once, and then waits up to a minute for open watches: cut that short.
+        self._plane.stop_apiserver(grace=0.0 if crash else 1.0)
 
     def start_apiserver(self) -> float:
         """Bring it back; the seconds until it was ready."""
         return self._plane.start_apiserver()
+
+    def restart_controller_manager(self) -> float:
+        """For a test that installs kinds of its own: their garbage is collected from now on, not only after half a minute."""
+        return self._plane.restart_controller_manager()
+
+    def _install(self, definitions: str | os.PathLike) -> None:
+        # Before the controllers, as the garbage collector looks for new kinds every 30 s only.
+        self.kubectl("apply", "--server-side", "-f", pathlib.Path(definitions).absolute())
+        self.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
 
     def _dead(self) -> list:
         return [*self._plane.dead(), *(self._moto.dead() if self._moto else [])]

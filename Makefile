@@ -1,0 +1,58 @@
+# One command each. `make` lists them.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup test lint demo bench crds lab
+
+PYTHON ?= python3
+LAB := $(PYTHON) tests/cluster/lab.py
+LOCKED := $(if $(CI),--locked)
+CRDS ?= crds/plumbline.yaml
+LAB_FLAGS ?= --with controller-manager --moto
+
+# Kubernetes is built with the Go that is here, and Python leaves no caches in the tree.
+export GOTOOLCHAIN := local
+export PYTHONDONTWRITEBYTECODE := 1
+
+say = @printf '\n==> %s\n' "$(1)"
+
+help: ## what there is (this list)
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | while IFS=$$'\t' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
+
+setup: ## check the tools, then build Kubernetes, etcd, Helm and moto into the cache (6 to 10 minutes, once)
+	$(call say,Tools)
+	@scripts/doctor
+	$(call say,Kubernetes - etcd - Helm - moto)
+	@$(LAB) build >/dev/null
+	@echo "Ready: make test"
+
+lint: ## formatting and clippy, warnings are errors
+	$(call say,Formatting)
+	cargo fmt --all --check
+	$(call say,Clippy)
+	cargo clippy $(LOCKED) --workspace --all-targets -- -D warnings
+
+test: lint ## everything: lint, the lab's own tests, then all of Rust against a real Kubernetes
+	$(call say,The lab's own tests)
+	$(PYTHON) -m unittest discover -s tests/cluster
+	$(call say,Building the tests)
+	cargo test $(LOCKED) --workspace --no-run
+	$(call say,Tests against a real Kubernetes)
+	$(LAB) run $(LAB_FLAGS) -- cargo test $(LOCKED) --workspace $(ARGS)
+
+demo: ## the story from drift to repair, on a real Kubernetes
+	$(call say,Building plumbline and the AWS simulator)
+	cargo build $(LOCKED) --release --workspace --bins
+	$(call say,The demo)
+	$(PYTHON) demo/demo.py $(ARGS)
+
+bench: ## measure
+	cargo bench $(LOCKED) $(ARGS)
+
+crds: ## write the custom resource definitions again, after a change of src/api
+	@mkdir -p $(dir $(CRDS))
+	cargo run $(LOCKED) --quiet -- crds > $(CRDS).new
+	@mv $(CRDS).new $(CRDS)
+
+lab: ## a real Kubernetes to play with, until Ctrl-C
+	@$(LAB) up --with controller-manager,scheduler --moto

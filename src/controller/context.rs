@@ -1,0 +1,178 @@
+//! What every reconciler has at hand.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::runtime::events::{Event, EventType, Recorder};
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::{Client, Resource, ResourceExt};
+use tokio::sync::Notify;
+
+use super::wake::Wake;
+use crate::api::policy::{Enforcement, Target};
+use crate::api::{AwsAccount, AwsEndpoint, Drift, EndpointException, EndpointPolicy, Reason};
+use crate::aws::apigateway::read::{Depth, ExportCache};
+use crate::aws::session::Sessions;
+use crate::inventory::Inventory;
+use crate::judge::compile::{Fault, Policy, PolicyRef};
+use crate::judge::{self, select};
+use crate::ops::lease::Leases;
+use crate::record::entry::Whole;
+
+/// The clock, as an argument.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// A policy, compiled or not.
+pub type Compiled = Result<Arc<Policy>, Arc<Vec<Fault>>>;
+
+/// Reflections of what Kubernetes holds.
+pub struct Stores {
+    /// Every account.
+    pub accounts: Store<AwsAccount>,
+    /// Every policy.
+    pub policies: Store<EndpointPolicy>,
+    /// Every exception.
+    pub exceptions: Store<EndpointException>,
+    /// Every endpoint.
+    pub endpoints: Store<AwsEndpoint>,
+    /// Every drift.
+    pub drifts: Store<Drift>,
+    /// Every namespace, for its labels.
+    pub namespaces: Store<Namespace>,
+}
+
+/// What every reconciler has at hand.
+pub struct Context {
+    /// The Kubernetes API.
+    pub client: Client,
+    /// The accounts' credentials.
+    pub sessions: Sessions,
+    /// What was read of AWS.
+    pub inventory: Inventory,
+    /// Exports of deployments.
+    pub exports: ExportCache,
+    /// Who acts for which account.
+    pub leases: Arc<Leases>,
+    /// Kubernetes events.
+    pub events: Recorder,
+    /// The time.
+    pub clock: Clock,
+    /// Reflections.
+    pub stores: Stores,
+    /// Wakes reconcilers.
+    pub wake: Wake,
+    /// Policies by uid, as compiled from a generation.
+    pub compiled: Mutex<HashMap<String, (i64, Compiled)>>,
+    /// Observed and desired values that are too large for a Drift, by its uid.
+    pub wholes: Mutex<HashMap<String, Whole>>,
+    /// One sweeper for each account, by the account's name.
+    pub sweepers: Mutex<HashMap<String, Arc<super::sweeper::Handle>>>,
+    /// Told when the set of policies changes.
+    pub policies_changed: Notify,
+    /// Tags and labels of what AWS session names carry.
+    pub cluster_id: String,
+}
+
+impl Context {
+    /// Now.
+    pub fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+
+    /// The policy as compiled; compiled anew when its generation moved.
+    pub fn compile(&self, policy: &EndpointPolicy) -> Compiled {
+        let uid = policy.uid().unwrap_or_default();
+        let generation = policy.metadata.generation.unwrap_or_default();
+        let mut cache = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, compiled)) = cache.get(&uid)
+            && *at == generation
+        {
+            return compiled.clone();
+        }
+        let id = PolicyRef {
+            namespace: policy.namespace().unwrap_or_default(),
+            name: policy.name_any(),
+            uid: uid.clone(),
+            generation,
+        };
+        let compiled = judge::compile(id, &policy.spec).map(Arc::new).map_err(Arc::new);
+        cache.insert(uid, (generation, compiled.clone()));
+        compiled
+    }
+
+    /// Labels of a namespace.
+    pub fn namespace_labels(&self, name: &str) -> BTreeMap<String, String> {
+        let mut labels = self
+            .stores
+            .namespaces
+            .get(&ObjectRef::new(name))
+            .map(|n| n.labels().clone())
+            .unwrap_or_default();
+        labels.entry("kubernetes.io/metadata.name".into()).or_insert_with(|| name.to_owned());
+        labels
+    }
+
+    /// Policies that compiled and are granted something of an account's endpoint, each with the most that it may do.
+    pub fn granted(&self, account: &AwsAccount, tags: &BTreeMap<String, String>) -> Vec<(Arc<Policy>, Enforcement)> {
+        let mut found: Vec<_> = self
+            .stores
+            .policies
+            .state()
+            .iter()
+            .filter(|p| p.metadata.deletion_timestamp.is_none())
+            .filter(|p| select::selects_account(&p.spec.accounts, &account.name_any()))
+            .filter_map(|p| {
+                let labels = self.namespace_labels(&p.namespace().unwrap_or_default());
+                let granted = select::granted(&account.spec, &labels, tags)?;
+                Some((self.compile(p).ok()?, granted))
+            })
+            .collect();
+        found.sort_by(|(a, _), (b, _)| a.id.cmp(&b.id));
+        found
+    }
+
+    /// How deep endpoints must be read so that every rule can be judged.
+    pub fn depth(&self) -> Depth {
+        let deep = self.stores.policies.state().iter().any(|p| {
+            p.spec.rules.iter().any(|rule| matches!(rule.target, Target::Method | Target::RestApi))
+        });
+        if deep { Depth::Live } else { Depth::Stages }
+    }
+
+    /// The account object that acts for an account id: the oldest, if several name it.
+    pub fn account_of(&self, account_id: &str) -> Option<Arc<AwsAccount>> {
+        let mut named: Vec<_> = self
+            .stores
+            .accounts
+            .state()
+            .into_iter()
+            .filter(|a| a.spec.account_id == account_id && a.metadata.deletion_timestamp.is_none())
+            .collect();
+        named.sort_by_key(|a| (a.metadata.creation_timestamp.clone(), a.name_any()));
+        named.into_iter().next()
+    }
+
+    /// Publishes a Kubernetes event; a failure is no reason to stop.
+    pub async fn event<K>(&self, object: &K, type_: EventType, reason: Reason, action: &str, note: &str)
+    where
+        K: Resource<DynamicType = ()>,
+    {
+        let event = Event {
+            type_,
+            reason: reason.as_str().into(),
+            note: (!note.is_empty()).then(|| note.chars().take(900).collect()),
+            action: action.into(),
+            secondary: None,
+        };
+        let published = tokio::time::timeout(
+            Duration::from_secs(10),
+            self.events.publish(&event, &object.object_ref(&())),
+        );
+        if let Ok(Err(error)) = published.await {
+            tracing::debug!(%error, "event not published");
+        }
+    }
+}

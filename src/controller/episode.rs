@@ -1,0 +1,276 @@
+//! What a judgement means for the Drifts that stand: which open, which stay, which end. Pure.
+
+use std::collections::BTreeMap;
+
+use kube::ResourceExt;
+use serde_json::Value;
+
+use crate::api::condition::{self, Said};
+use crate::api::drift::{Drift, DriftSpec, DriftStatus, Phase, Resolution, Scope};
+use crate::api::{Reason, Status};
+use crate::judge::plan;
+use crate::judge::verdict::{Outcome, Remedy, Verdict, Violation};
+use crate::record::entry::excerpt;
+use crate::repair::gate::{self, Gate};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+/// What makes two findings the same drift, episodes apart.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Identity {
+    policy_uid: String,
+    rule: String,
+    target: &'static str,
+    resource: String,
+}
+
+impl Identity {
+    /// Of a verdict.
+    pub fn of_verdict(verdict: &Verdict) -> Self {
+        Identity {
+            policy_uid: verdict.policy.uid.clone(),
+            rule: verdict.rule.clone(),
+            target: verdict.target.as_str(),
+            resource: verdict.resource.clone(),
+        }
+    }
+
+    /// Of a Drift.
+    pub fn of_drift(spec: &DriftSpec) -> Self {
+        Identity {
+            policy_uid: spec.policy_uid.clone(),
+            rule: spec.rule.clone(),
+            target: spec.target.as_str(),
+            resource: spec.resource.clone(),
+        }
+    }
+}
+
+/// What is to be done about one identity.
+#[derive(Debug)]
+pub enum Step<'a> {
+    /// A violation without an open Drift.
+    Open {
+        /// The violation.
+        verdict: &'a Verdict,
+        /// The spec of its Drift.
+        spec: DriftSpec,
+    },
+    /// A violation with an open Drift.
+    Keep {
+        /// The violation.
+        verdict: &'a Verdict,
+        /// Its Drift.
+        drift: &'a Drift,
+    },
+    /// An open Drift that is over.
+    Resolve {
+        /// The Drift.
+        drift: &'a Drift,
+        /// How it ended.
+        how: Resolution,
+    },
+}
+
+/// What is known about why an open Drift may have no verdict any more.
+pub trait Absence {
+    /// How the Drift ended, if nothing judges it any more; none: it stays as it is.
+    fn explain(&self, drift: &Drift) -> Option<Resolution>;
+}
+
+/// Holds verdicts against the Drifts of one endpoint, open and resolved.
+pub fn settle<'a>(
+    endpoint: &str,
+    verdicts: &'a [Verdict],
+    drifts: &'a [std::sync::Arc<Drift>],
+    absence: &dyn Absence,
+) -> Vec<Step<'a>> {
+    let mut open: BTreeMap<Identity, &Drift> = BTreeMap::new();
+    let mut last: BTreeMap<Identity, &Drift> = BTreeMap::new();
+    for drift in drifts.iter().map(AsRef::as_ref).filter(|d| d.spec.endpoint == endpoint) {
+        let episodes = if is_open(drift) { &mut open } else { &mut last };
+        let newest = episodes.entry(Identity::of_drift(&drift.spec)).or_insert(drift);
+        if newest.metadata.creation_timestamp < drift.metadata.creation_timestamp {
+            *newest = drift;
+        }
+    }
+    let mut steps = Vec::new();
+    for verdict in verdicts {
+        let identity = Identity::of_verdict(verdict);
+        let drift = open.remove(&identity);
+        match (&verdict.outcome, drift) {
+            (Outcome::Violated(_), Some(drift)) => steps.push(Step::Keep { verdict, drift }),
+            (Outcome::Violated(_), None) => {
+                let previous = last.get(&identity).and_then(|d| d.uid());
+                steps.push(Step::Open { verdict, spec: spec(endpoint, verdict, previous) });
+            }
+            (Outcome::Compliant, Some(drift)) => {
+                let how = if begun(drift) { Resolution::Repaired } else { Resolution::FixedElsewhere };
+                steps.push(Step::Resolve { drift, how });
+            }
+            (Outcome::Exempted, Some(drift)) => steps.push(Step::Resolve { drift, how: Resolution::Exempted }),
+            (Outcome::Unknown(_), _) | (_, None) => {}
+        }
+    }
+    for drift in open.into_values() {
+        if let Some(how) = absence.explain(drift) {
+            steps.push(Step::Resolve { drift, how });
+        }
+    }
+    steps
+}
+
+/// Whether an episode goes on.
+pub fn is_open(drift: &Drift) -> bool {
+    drift.status.as_ref().is_none_or(|status| status.phase != Phase::Resolved)
+}
+
+/// Whether Plumbline wrote something to AWS for this Drift.
+pub fn begun(drift: &Drift) -> bool {
+    drift.status.as_ref().is_some_and(|status| status.attempts > 0)
+}
+
+/// The identity of a new episode.
+pub fn spec(endpoint: &str, verdict: &Verdict, previous: Option<String>) -> DriftSpec {
+    DriftSpec {
+        policy: verdict.policy.name.clone(),
+        policy_uid: verdict.policy.uid.clone(),
+        rule: verdict.rule.clone(),
+        endpoint: endpoint.to_owned(),
+        target: verdict.target,
+        resource: verdict.resource.clone(),
+        previous,
+    }
+}
+
+/// The status that a violation gives to its Drift. What a repair under way rests on is left alone.
+pub fn describe(
+    before: Option<&DriftStatus>,
+    violation: &Violation,
+    endpoint_name: &str,
+    rest_api: &str,
+    now: Timestamp,
+) -> DriftStatus {
+    let mut status = before.cloned().unwrap_or_default();
+    status.detected_at.get_or_insert(Time(now));
+    status.severity = violation.severity;
+    status.controls.clone_from(&violation.controls);
+    endpoint_name.clone_into(&mut status.endpoint_name);
+    if status.phase == Phase::Repairing {
+        return status;
+    }
+    status.scope = violation.scope;
+    status.stages.clone_from(&violation.stages);
+    status.finding.clone_from(&violation.finding);
+    status.observed = Some(excerpt(&violation.observed));
+    status.desired = (!violation.desired.is_null()).then(|| excerpt(&violation.desired));
+    status.difference = cut(&violation.difference);
+    if let Remedy::Plan(found) = &violation.remedy {
+        status.plan = found.calls(rest_api);
+        status.inverse.clone_from(&found.inverse);
+    } else {
+        status.plan.clear();
+        status.inverse.clear();
+    }
+    status.plan_digest = plan::digest(&status.plan);
+    cut_plan(&mut status);
+    let said = match gate::decide(violation) {
+        Gate::Open => (Phase::Detected, Status::Unknown, Reason::Pending, String::new()),
+        Gate::Audit(reason, message) => (Phase::Detected, Status::False, reason, message),
+        Gate::Wait(reason, message) => (Phase::Waiting, Status::False, reason, message),
+    };
+    // What only a look at AWS can tell stays until the next look.
+    let deployment = status.phase == Phase::Waiting && matches!(status.reason, Some(reason) if looked(reason));
+    let trouble = matches!(status.reason, Some(Reason::RecordFailed | Reason::NotifyFailed));
+    let failed = status.phase == Phase::Failed;
+    let (phase, authorized, reason, message) = said;
+    if reason == Reason::Pending && (deployment || trouble || failed) {
+        return status;
+    }
+    status.pending_edits.clear();
+    if !trouble {
+        stand(&mut status, phase, (reason != Reason::Pending).then_some(reason), &message);
+    }
+    if reason != Reason::Pending {
+        condition::set(&mut status.conditions, Said::new("Authorized", authorized, reason, message), None, now);
+    }
+    status
+}
+
+/// Reasons that only a fresh look at AWS gives.
+pub fn looked(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::RedeployPending | Reason::RedeployUncertain | Reason::Canary | Reason::Overtaken | Reason::Throttled | Reason::Unavailable
+    )
+}
+
+/// Sets phase, reason and message together.
+pub fn stand(status: &mut DriftStatus, phase: Phase, reason: Option<Reason>, message: &str) {
+    status.phase = phase;
+    status.reason = reason;
+    status.message = message.chars().take(2048).collect();
+}
+
+/// Ends an episode.
+pub fn resolve(status: &mut DriftStatus, how: Resolution, proof: Option<String>, now: Timestamp) {
+    let message = match how {
+        Resolution::Repaired => "the desired state is live again",
+        Resolution::FixedElsewhere => "the rule holds again without Plumbline's hand",
+        Resolution::Exempted => "an exception applies",
+        Resolution::PolicyDeleted => "the policy or its rule is gone",
+        Resolution::AccountRemoved => "the account is gone or its grant was withdrawn",
+        Resolution::Gone => "the resource is gone",
+    };
+    if how == Resolution::Repaired {
+        let said = |type_| Said::new(type_, true, if type_ == "Verified" { Reason::Verified } else { Reason::Repaired }, "");
+        condition::set(&mut status.conditions, said("Repaired"), None, now);
+        let verified = Said { message: proof.clone().unwrap_or_default(), ..said("Verified") };
+        condition::set(&mut status.conditions, verified, None, now);
+        status.proof = proof;
+    }
+    stand(status, Phase::Resolved, Some(how.reason()), message);
+    status.resolution = Some(how);
+    status.resolved_at = Some(Time(now));
+    status.next_attempt_at = None;
+}
+
+const LARGEST_VALUE: usize = 16 * 1024;
+const LARGEST_PLAN: usize = 64 * 1024;
+
+/// Differences whose values are too large are shown without them: the whole is in the audit record.
+fn cut(changes: &[crate::api::drift::Change]) -> Vec<crate::api::drift::Change> {
+    let small = |value: &Option<Value>| {
+        value.as_ref().map(|v| if v.to_string().len() <= LARGEST_VALUE { v.clone() } else { excerpt(v).value })
+    };
+    let shown = |c: &crate::api::drift::Change| crate::api::drift::Change {
+        path: c.path.clone(),
+        from: small(&c.from),
+        to: small(&c.to),
+    };
+    changes.iter().take(32).map(shown).collect()
+}
+
+/// A plan with huge values keeps its digest; the values are cut in what is shown.
+fn cut_plan(status: &mut DriftStatus) {
+    for calls in [&mut status.plan, &mut status.inverse] {
+        let size: usize = serde_json::to_string(calls).map_or(0, |text| text.len());
+        if size <= LARGEST_PLAN {
+            continue;
+        }
+        for operation in calls.iter_mut().flat_map(|c| &mut c.patch_operations) {
+            if let Some(value) = &mut operation.value
+                && value.len() > 1024
+            {
+                *value = format!("{}… ({} bytes)", value.chars().take(1024).collect::<String>(), value.len());
+            }
+        }
+    }
+}
+
+/// Whether the Drift is a live one that the gate lets through as it stands.
+pub fn ready(status: &DriftStatus, audit: bool, violation: &Violation) -> bool {
+    let told = |type_| condition::is_true(&status.conditions, type_);
+    let recorded = !audit || told("Recorded");
+    recorded && told("Notified") && gate::decide(violation) == Gate::Open && (violation.scope == Scope::Live || violation.drafts)
+}

@@ -1,0 +1,113 @@
+//! The budgeted list: everything of an account is read again, spread over the interval.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use serde_json::Value;
+
+use crate::api::policy::EndpointType;
+use crate::aws::Error;
+use crate::aws::apigateway::client::Client;
+use crate::aws::apigateway::read::{self, Depth, ExportCache};
+use crate::aws::apigateway::assemble;
+use crate::judge::Snapshot;
+use crate::judge::snapshot::EndpointId;
+
+/// How many endpoints are read at the same time. The budget is what limits; this only fills it.
+const AT_ONCE: usize = 8;
+
+/// Who hears what a sweep finds.
+pub trait Listener: Sync {
+    /// A complete list of a region.
+    fn listed(&self, region: &str, endpoints: &BTreeMap<EndpointId, Value>) -> impl Future<Output = ()> + Send;
+    /// One endpoint was read, or could not be.
+    fn read(&self, id: &EndpointId, depth: Depth, result: Result<Arc<Snapshot>, Error>) -> impl Future<Output = ()> + Send;
+}
+
+/// What one sweep came to.
+#[derive(Debug, Default)]
+pub struct Swept {
+    /// How many endpoints stand there.
+    pub endpoints: usize,
+    /// The first thing that could not be read.
+    pub failure: Option<Error>,
+}
+
+/// Reads one region: the lists, then each endpoint, `spread` over time.
+pub async fn region(
+    client: &Client,
+    account_id: &str,
+    region: &str,
+    depth: Depth,
+    exports: &ExportCache,
+    spread: Duration,
+    listener: &impl Listener,
+) -> Swept {
+    let listed = match list(client, account_id, region).await {
+        Ok(listed) => listed,
+        Err(error) => return Swept { endpoints: 0, failure: Some(error) },
+    };
+    listener.listed(region, &listed).await;
+    let count = listed.len();
+    let pause = spread.checked_div(u32::try_from(count.max(1)).unwrap_or(u32::MAX)).unwrap_or_default();
+    let paced = futures::stream::iter(listed.iter().enumerate()).then(|(at, endpoint)| async move {
+        if at > 0 && !pause.is_zero() {
+            tokio::time::sleep(pause).await;
+        }
+        endpoint
+    });
+    let failure = paced
+        .map(|(id, document)| async move {
+            let result = endpoint(client, id, document, depth, exports).await;
+            let failure = result.as_ref().err().cloned();
+            listener.read(id, depth, result).await;
+            failure
+        })
+        .buffer_unordered(AT_ONCE)
+        .fold(None, |first, failure| async move { first.or(failure) })
+        .await;
+    Swept { endpoints: count, failure }
+}
+
+/// Every endpoint of a region, with its document as the list showed it.
+pub async fn list(client: &Client, account_id: &str, region: &str) -> Result<BTreeMap<EndpointId, Value>, Error> {
+    let mut found = BTreeMap::new();
+    let mut add = |type_, listed: Vec<read::Listed>| {
+        for read::Listed { id, document, .. } in listed {
+            let id = EndpointId { account_id: account_id.to_owned(), region: region.to_owned(), type_, id };
+            found.insert(id, document);
+        }
+    };
+    add(EndpointType::RestApi, read::list_rest_apis(client).await?);
+    add(EndpointType::DomainName, read::list_domain_names(client).await?);
+    Ok(found)
+}
+
+/// Reads one endpoint whole.
+pub async fn endpoint(
+    client: &Client,
+    id: &EndpointId,
+    listed: &Value,
+    depth: Depth,
+    exports: &ExportCache,
+) -> Result<Arc<Snapshot>, Error> {
+    Ok(Arc::new(match id.type_ {
+        EndpointType::DomainName => assemble::domain_name(id.clone(), listed),
+        EndpointType::RestApi => {
+            let reading = read::read_api(client, &id.id, depth, exports).await?;
+            let resources = (depth >= Depth::Resources).then_some(reading.resources.as_slice());
+            assemble::rest_api(id.clone(), listed, &reading.stages, resources, &reading.exports)
+        }
+    }))
+}
+
+/// Reads one endpoint again, its own document too.
+pub async fn again(client: &Client, id: &EndpointId, depth: Depth, exports: &ExportCache) -> Result<Arc<Snapshot>, Error> {
+    let listed = match id.type_ {
+        EndpointType::RestApi => client.get_rest_api(&id.id).await?,
+        EndpointType::DomainName => client.get_domain_name(&id.id).await?,
+    };
+    endpoint(client, id, &listed, depth, exports).await
+}

@@ -1,0 +1,256 @@
+//! From what is and what is wanted to the calls that lead there, by a service's property table.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::path::{self, Path};
+use super::table::{Deploy, Ops, Property, Repair, Risk, Table};
+use crate::api::drift::{Call, PatchOperation};
+
+/// The calls that lead from one document to another.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Calls {
+    /// In their order.
+    pub calls: Vec<Call>,
+    /// Whether callers meet the change only after a deployment.
+    pub deployment: bool,
+    /// How callers can be interrupted, if they can.
+    pub disruptions: Vec<String>,
+    /// The paths that change.
+    pub paths: Vec<Path>,
+}
+
+/// A property that no call can bring to the wanted value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotRepairable {
+    /// Where.
+    pub path: Path,
+    /// Why, and what a person can do.
+    pub message: String,
+}
+
+/// Makes the calls that lead from `object` to `wanted`. `restored`: the wanted values are the last compliant ones.
+///
+/// # Errors
+/// When some difference has no repair.
+pub fn calls(
+    table: &Table,
+    address: &BTreeMap<String, String>,
+    object: &Value,
+    wanted: &Value,
+    restored: bool,
+) -> Result<Calls, NotRepairable> {
+    let mut plan = Calls::default();
+    let mut covered: Vec<Path> = Vec::new();
+    for property in table.properties {
+        for at in instances(property, object, wanted) {
+            if covered.iter().any(|c| c.covers(&at)) || (property.same)(at.get(object), at.get(wanted)) {
+                continue;
+            }
+            let whole_entry = matches!(property.repair, Repair::Patch { ops: Ops::Remove, .. });
+            if whole_entry && at.get(wanted).is_some() {
+                continue; // its leaves follow in the table
+            }
+            let operations = operations(property, &at, object, wanted)?;
+            for (operation, patch) in operations {
+                push(&mut plan.calls, operation, address, patch);
+            }
+            plan.deployment |= property.deploy == Deploy::Deployment;
+            match property.risk {
+                Risk::Disruptive(how) => plan.disruptions.push(format!("{at}: {how}")),
+                Risk::DisruptiveUnlessRestored(how) if !restored => plan.disruptions.push(format!("{at}: {how}")),
+                _ => {}
+            }
+            covered.push(at.clone());
+            plan.paths.push(at);
+        }
+    }
+    for at in path::differences(object, wanted) {
+        let known = covered.iter().any(|c| c.covers(&at))
+            || table.property(&at).is_some_and(|p| {
+                let at = Path::of(at.keys()[..p.path.len()].to_vec());
+                (p.same)(at.get(object), at.get(wanted))
+            });
+        // An entry that only appears with its leaves is covered by them.
+        let made_of_leaves = covered.iter().any(|c| at.covers(c)) && {
+            let mut reached = object.clone();
+            for c in covered.iter().filter(|c| at.covers(c)) {
+                c.set(&mut reached, c.get(wanted).cloned());
+            }
+            path::same(at.get(&reached), at.get(wanted))
+        };
+        if !known && !made_of_leaves {
+            return Err(NotRepairable {
+                message: format!("{at} has no repair that is known to be safe: change it by hand"),
+                path: at,
+            });
+        }
+    }
+    Ok(plan)
+}
+
+/// The places where a property stands in either document.
+fn instances(property: &Property, object: &Value, wanted: &Value) -> Vec<Path> {
+    let mut places = vec![Path::root()];
+    for key in property.path {
+        places = places
+            .into_iter()
+            .flat_map(|place| {
+                if *key != "*" {
+                    return vec![place.then(key)];
+                }
+                let mut keys = std::collections::BTreeSet::new();
+                for document in [object, wanted] {
+                    keys.extend(place.get(document).and_then(Value::as_object).into_iter().flat_map(|o| o.keys()));
+                }
+                keys.into_iter().map(|key| place.then(key)).collect()
+            })
+            .collect();
+    }
+    places
+}
+
+fn operations(
+    property: &Property,
+    at: &Path,
+    object: &Value,
+    wanted: &Value,
+) -> Result<Vec<(&'static str, PatchOperation)>, NotRepairable> {
+    let value = at.get(wanted);
+    let refuse = |message: String| NotRepairable { path: at.clone(), message };
+    match property.repair {
+        Repair::None(instead) => Err(refuse(format!("{at} cannot be repaired: {instead}"))),
+        Repair::Patch { operation, path, ops } => {
+            let path = fill(path, property, at);
+            let patch = match (value, ops) {
+                (Some(value), Ops::Replace | Ops::ReplaceRemove | Ops::ReplaceOrEmpty) => {
+                    PatchOperation { op: "replace".into(), path, value: Some(text(value)) }
+                }
+                (None, Ops::ReplaceRemove | Ops::Remove) => PatchOperation { op: "remove".into(), path, value: None },
+                (None, Ops::ReplaceOrEmpty) => {
+                    PatchOperation { op: "replace".into(), path, value: Some(String::new()) }
+                }
+                (None, Ops::Replace) => {
+                    return Err(refuse(format!("{at} can be changed but not taken away: name the value that shall stand")));
+                }
+                (Some(_), Ops::Remove) => return Err(refuse(format!("{at} can only be removed as a whole"))),
+            };
+            Ok(vec![(operation, patch)])
+        }
+        Repair::Members { operation, path } => {
+            let members = |document: &Value| -> Vec<String> {
+                at.get(document).and_then(Value::as_array).into_iter().flatten().map(text).collect()
+            };
+            let (before, after) = (members(object), members(wanted));
+            let patch = |op: &str, member: &str| {
+                let path = format!("{path}/{}", escape(member));
+                (operation, PatchOperation { op: op.into(), path, value: None })
+            };
+            let added = after.iter().filter(|m| !before.contains(m)).map(|m| patch("add", m));
+            let removed = before.iter().filter(|m| !after.contains(m)).map(|m| patch("remove", m));
+            Ok(added.chain(removed).collect())
+        }
+        Repair::Tags => {
+            let path = format!("/tags/{}", escape(at.keys().last().map_or("", String::as_str)));
+            Ok(vec![match value {
+                Some(value) => ("TagResource", PatchOperation { op: "add".into(), path, value: Some(text(value)) }),
+                None => ("UntagResource", PatchOperation { op: "remove".into(), path, value: None }),
+            }])
+        }
+    }
+}
+
+/// The patch path with the keys that `*` stood for.
+fn fill(template: &str, property: &Property, at: &Path) -> String {
+    let stars = property.path.iter().zip(at.keys()).filter(|(own, _)| **own == "*").map(|(_, key)| key);
+    stars.fold(template.to_owned(), |filled, key| {
+        if filled.contains("{~}") { filled.replacen("{~}", &escape(key), 1) } else { filled.replacen("{}", key, 1) }
+    })
+}
+
+fn escape(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}
+
+/// A value as patch operations carry it.
+fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        // 10000.0 came from an integer and goes back as one.
+        Value::Number(number) => match number.as_f64() {
+            #[expect(clippy::cast_possible_truncation, reason = "checked to be whole and within range")]
+            Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() < 1e15 => (float as i64).to_string(),
+            _ => number.to_string(),
+        },
+        other => other.to_string(),
+    }
+}
+
+/// Adds a patch operation to the call that it belongs to; the same operation twice is one.
+fn push(calls: &mut Vec<Call>, operation: &str, address: &BTreeMap<String, String>, patch: PatchOperation) {
+    let parameters = parameters(operation, address);
+    match calls.iter_mut().find(|c| c.operation == operation && c.parameters == parameters) {
+        Some(call) if call.patch_operations.contains(&patch) => {}
+        Some(call) => call.patch_operations.push(patch),
+        None => calls.push(Call { operation: operation.into(), parameters, patch_operations: vec![patch] }),
+    }
+}
+
+/// The part of an address that an operation takes.
+fn parameters(operation: &str, address: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let tagging = matches!(operation, "TagResource" | "UntagResource");
+    address.iter().filter(|(key, _)| (*key == "resourceArn") == tagging).map(|(k, v)| (k.clone(), v.clone())).collect()
+}
+
+/// Joins plans into one: each call once, each patch operation once.
+pub fn join<'a>(plans: impl IntoIterator<Item = &'a [Call]>) -> Vec<Call> {
+    let mut joined = Vec::new();
+    for call in plans.into_iter().flatten() {
+        for patch in &call.patch_operations {
+            push(&mut joined, &call.operation, &call.parameters, patch.clone());
+        }
+    }
+    joined
+}
+
+/// The calls that make a deployment and point stages at it, as a plan shows them.
+pub fn deployment_calls(rest_api: &str, stages: &[String]) -> Vec<Call> {
+    let named = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    let mut calls = Vec::new();
+    if !stages.is_empty() {
+        calls.push(Call {
+            operation: "CreateDeployment".into(),
+            parameters: named(&[("restApiId", rest_api)]),
+            patch_operations: vec![],
+        });
+    }
+    calls.extend(stages.iter().map(|stage| Call {
+        operation: "UpdateStage".into(),
+        parameters: named(&[("restApiId", rest_api), ("stageName", stage)]),
+        patch_operations: vec![PatchOperation {
+            op: "replace".into(),
+            path: "/deploymentId".into(),
+            value: Some(NEW_DEPLOYMENT.into()),
+        }],
+    }));
+    calls
+}
+
+/// Stands in a plan for the id that a deployment will have.
+pub const NEW_DEPLOYMENT: &str = "(the new deployment)";
+
+/// SHA-256, in hex, over calls.
+pub fn digest(calls: &[Call]) -> String {
+    hex(&serde_json::to_vec(calls).unwrap_or_default())
+}
+
+/// SHA-256, in hex.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

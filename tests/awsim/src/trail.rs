@@ -1,0 +1,134 @@
+//! What CloudTrail would record of a call.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::{Map, Value, json};
+
+use crate::calls::Call;
+use crate::ids::uuid;
+use crate::router::Operation;
+
+/// A call with what its record needs; the record is made when somebody reads it.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) call: Arc<Call>,
+    pub(crate) operation: Operation,
+    pub(crate) request: Bytes,
+    pub(crate) response: Bytes,
+    pub(crate) message: Option<String>,
+    pub(crate) seed: u64,
+}
+
+impl Entry {
+    pub(crate) fn record(&self) -> Value {
+        let call = &self.call;
+        let mut record = json!({
+            "eventVersion": "1.09",
+            "userIdentity": identity(call),
+            "eventTime": call.time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            "eventSource": "apigateway.amazonaws.com",
+            "eventName": call.operation,
+            "awsRegion": call.region,
+            "sourceIPAddress": "127.0.0.1",
+            "userAgent": call.user_agent,
+            "requestParameters": self.parameters(),
+            "responseElements": self.elements(),
+            "requestID": uuid(self.seed, call.sequence, 0),
+            "eventID": uuid(self.seed, call.sequence, 1),
+            "readOnly": call.read_only,
+            "eventType": "AwsApiCall",
+            "managementEvent": true,
+            "recipientAccountId": call.account,
+            "eventCategory": "Management",
+        });
+        if let Some(code) = &call.error {
+            record["errorCode"] = json!(code);
+            record["errorMessage"] = json!(self.message);
+        }
+        record
+    }
+
+    fn parameters(&self) -> Value {
+        let ids = self.call.ids.iter().map(|(name, value)| (name.clone(), json!(value)));
+        let mut parameters: Map<String, Value> = ids.collect();
+        for (name, value) in &self.call.query {
+            parameters.insert(name.clone(), json!(value));
+        }
+        if let Ok(body @ Value::Object(_)) = serde_json::from_slice(&self.request) {
+            parameters.insert(self.operation.input(), body);
+        }
+        if parameters.is_empty() {
+            Value::Null
+        } else {
+            Value::Object(parameters)
+        }
+    }
+
+    fn elements(&self) -> Value {
+        if self.call.read_only || self.call.error.is_some() {
+            return Value::Null;
+        }
+        serde_json::from_slice(&self.response).unwrap_or(Value::Null)
+    }
+}
+
+fn identity(call: &Call) -> Value {
+    let Call {
+        principal,
+        account,
+        access_key_id,
+        ..
+    } = call;
+    let resource = principal.rsplit(':').next().unwrap_or_default();
+    let mut parts = resource.split('/');
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some("assumed-role"), Some(role), session) => {
+            let id = format!(
+                "AROA{:0>17}",
+                role.to_ascii_uppercase()
+                    .replace(|c: char| !c.is_ascii_alphanumeric(), "")
+            );
+            json!({
+                "type": "AssumedRole",
+                "principalId": format!("{id}:{}", session.unwrap_or_default()),
+                "arn": principal,
+                "accountId": account,
+                "accessKeyId": access_key_id,
+                "sessionContext": {"sessionIssuer": {
+                    "type": "Role",
+                    "principalId": id,
+                    "arn": format!("arn:aws:iam::{account}:role/{role}"),
+                    "accountId": account,
+                    "userName": role,
+                }},
+            })
+        }
+        (Some("user"), Some(name), _) => json!({
+            "type": "IAMUser",
+            "principalId": format!("AIDA{:0>17}", name.to_ascii_uppercase().replace(|c: char| !c.is_ascii_alphanumeric(), "")),
+            "arn": principal,
+            "accountId": account,
+            "accessKeyId": access_key_id,
+            "userName": name,
+        }),
+        _ => {
+            json!({"type": "Root", "principalId": account, "arn": principal, "accountId": account, "accessKeyId": access_key_id})
+        }
+    }
+}
+
+/// A record as EventBridge delivers it.
+pub fn event(record: &Value) -> Value {
+    json!({
+        "version": "0",
+        "id": record["eventID"],
+        "detail-type": "AWS API Call via CloudTrail",
+        "source": "aws.apigateway",
+        "account": record["recipientAccountId"],
+        "time": record["eventTime"],
+        "region": record["awsRegion"],
+        "resources": [],
+        "detail": record,
+    })
+}
