@@ -290,26 +290,48 @@ async fn a_deployment_is_exported_once() {
         (21, 3, "kept"),
     ] {
         *updated.lock().unwrap() = time;
-        let reading = read::read_api(&world.client, &cache, "a", read::Depth::Live)
+        let reading = read::read_api(&world.client, "a", read::Depth::Live, &cache)
             .await
             .unwrap();
         assert!(reading.exports[&format!("d{}", time / 10)].is_ok());
         assert_eq!(exports(&world.script), expected, "{why}");
         assert_eq!(cache.len(), 1, "what no stage points at is forgotten");
     }
-    let stages = world.client.get_stages("a").await.unwrap();
-    let fresh = read::read_stage_exports(&world.client, &cache, "a", &stages)
+    let asked = ["green".to_owned(), "gone".to_owned()];
+    let fresh = read::read_stage_exports(&world.client, "a", &asked, &cache)
         .await
         .unwrap();
     assert_eq!(exports(&world.script), 4, "past the cache");
-    assert!(fresh.changed.is_empty());
+    assert_eq!(fresh.keys().collect::<Vec<_>>(), ["green"]);
+    assert!(!fresh["green"].moved && !fresh["green"].canary);
+    assert_eq!(fresh["green"].deployment_id, "d2");
+}
+
+#[tokio::test]
+async fn an_export_that_changes_without_a_deployment_is_told_every_time() {
+    let world = world(Script::new(|_, uri, at| {
+        if uri.contains("/exports/") {
+            (200, json!({"asked": at}).to_string())
+        } else {
+            let stage = json!({"stageName": "prod", "deploymentId": "d", "lastUpdatedDate": 1});
+            (200, json!({"item": [stage]}).to_string())
+        }
+    }));
+    let cache = read::ExportCache::new();
+    let stages = ["prod".to_owned()];
+    for moved in [false, true, true] {
+        let fresh = read::read_stage_exports(&world.client, "a", &stages, &cache)
+            .await
+            .unwrap();
+        assert_eq!(fresh["prod"].moved, moved);
+    }
 }
 
 #[tokio::test]
 async fn an_export_that_is_refused_is_unreadable_and_one_that_is_denied_ends_the_reading() {
     for (status, class) in [(400, None), (404, None), (403, Some(Class::Denied))] {
         let world = world(live_api(Arc::new(Mutex::new(10)), (status, r#"{"message":"no"}"#)));
-        let read = read::read_api(&world.client, &read::ExportCache::new(), "a", read::Depth::Live).await;
+        let read = read::read_api(&world.client, "a", read::Depth::Live, &read::ExportCache::new()).await;
         match class {
             None => assert!(read.unwrap().exports["d1"].as_ref().unwrap_err().contains("GetExport")),
             Some(class) => assert_eq!(read.unwrap_err().class, class),
@@ -325,7 +347,7 @@ async fn only_what_is_needed_is_read() {
         (read::Depth::Live, 3),
     ] {
         let world = world(live_api(Arc::new(Mutex::new(10)), (200, "{}")));
-        read::read_api(&world.client, &read::ExportCache::new(), "a", depth)
+        read::read_api(&world.client, "a", depth, &read::ExportCache::new())
             .await
             .unwrap();
         assert_eq!(world.counts.total(), calls, "{depth:?}");
@@ -341,7 +363,7 @@ fn account(roles: bool) -> AwsAccountSpec {
     serde_json::from_value(spec).unwrap()
 }
 
-async fn sessions(script: &Script) -> Arc<Sessions> {
+async fn sessions(script: &Script) -> Sessions {
     let own = config(script);
     let base = aws_config::defaults(BehaviorVersion::latest())
         .region(own.region().cloned())
@@ -351,7 +373,7 @@ async fn sessions(script: &Script) -> Arc<Sessions> {
         .await;
     let leader = Leader::default();
     leader.0.store(true, Ordering::SeqCst);
-    Arc::new(Sessions::new(&base, "c1", Arc::new(leader), Limits::Quotas))
+    Sessions::new(&base, "c1", Arc::new(leader), Limits::Quotas)
 }
 
 fn identity(account: &str) -> String {
@@ -366,13 +388,13 @@ fn identity(account: &str) -> String {
 async fn credentials_of_another_account_are_told_by_its_id() {
     let session = sessions(&Script::always(200, &identity("999988887777")))
         .await
-        .session(&account(false));
+        .of(&account(false));
     let error = session.identify().await.unwrap_err();
     assert_eq!(error.class, Class::NoCredentials);
     assert!(error.message.contains("belong to account 999988887777"), "{error}");
     let session = sessions(&Script::always(200, &identity(ACCOUNT)))
         .await
-        .session(&account(false));
+        .of(&account(false));
     session.identify().await.unwrap();
 }
 
@@ -382,9 +404,9 @@ async fn a_role_that_cannot_be_assumed_is_told_in_awss_words() {
                    to perform: sts:AssumeRole on resource: arn:aws:iam::111122223333:role/observe</Message></Error>\
                    </ErrorResponse>";
     let script = Script::always(403, refusal);
-    let session = sessions(&script).await.session(&account(true));
+    let session = sessions(&script).await.of(&account(true));
     let from_identify = session.identify().await.unwrap_err();
-    let from_a_read = session.observer("eu-west-1").await.get_rest_apis().await.unwrap_err();
+    let from_a_read = session.observer("eu-west-1").get_rest_apis().await.unwrap_err();
     for error in [from_identify, from_a_read] {
         assert_eq!((error.class, error.operation), (Class::Denied, "AssumeRole"), "{error}");
         assert_eq!(
@@ -398,15 +420,15 @@ async fn a_role_that_cannot_be_assumed_is_told_in_awss_words() {
 async fn whoever_observes_never_writes_and_a_session_lives_as_long_as_its_roles() {
     let script = Script::always(200, "{}");
     let sessions = sessions(&script).await;
-    let session = sessions.session(&account(false));
-    let error: Error = write::apply(&session.observer("eu-west-1").await, &stage_call())
+    let session = sessions.of(&account(false));
+    let error: Error = write::apply(&session.observer("eu-west-1"), &stage_call())
         .await
         .unwrap_err();
     assert_eq!(error.class, Class::Fenced);
-    write::apply(&session.repairer("eu-west-1").await, &stage_call())
+    write::apply(&session.repairer("eu-west-1"), &stage_call())
         .await
         .unwrap();
     assert_eq!(sessions.counts().total(), 1);
-    assert!(Arc::ptr_eq(&session, &sessions.session(&account(false))));
-    assert!(!Arc::ptr_eq(&session, &sessions.session(&account(true))));
+    assert!(Arc::ptr_eq(&session, &sessions.of(&account(false))));
+    assert!(!Arc::ptr_eq(&session, &sessions.of(&account(true))));
 }

@@ -1,13 +1,13 @@
 //! Sessions: whose credentials, which endpoints, one gate and one budget for an account and region.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use aws_config::identity::IdentityCache;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::{BehaviorVersion, Region};
-use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use aws_sdk_sts::config::retry::RetryConfig;
 use aws_sdk_sts::config::timeout::TimeoutConfig;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
@@ -32,8 +32,11 @@ pub enum Limits {
     None,
 }
 
-/// Sessions of all accounts.
-pub struct Sessions {
+/// Sessions of all accounts. Cheap to clone.
+#[derive(Clone)]
+pub struct Sessions(Arc<Shared>);
+
+struct Shared {
     base: SdkConfig,
     below: SharedHttpClient,
     cluster_id: String,
@@ -47,8 +50,8 @@ pub struct Sessions {
 impl std::fmt::Debug for Sessions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Sessions")
-            .field("cluster_id", &self.cluster_id)
-            .field("limits", &self.limits)
+            .field("cluster_id", &self.0.cluster_id)
+            .field("limits", &self.0.limits)
             .finish_non_exhaustive()
     }
 }
@@ -86,7 +89,7 @@ impl Sessions {
                     .build(),
             )
             .build();
-        Sessions {
+        Sessions(Arc::new(Shared {
             base,
             below,
             cluster_id: cluster_id.into(),
@@ -95,23 +98,23 @@ impl Sessions {
             counts: Arc::default(),
             budgets: Mutex::default(),
             cached: Mutex::default(),
-        }
+        }))
     }
 
     /// Calls so far, by operation, of all accounts.
     pub fn counts(&self) -> &Arc<Counts> {
-        &self.counts
+        &self.0.counts
     }
 
     /// The session of an account. A new one when the account's roles have changed.
-    pub fn session(self: &Arc<Self>, spec: &AwsAccountSpec) -> Arc<Session> {
+    pub fn of(&self, spec: &AwsAccountSpec) -> Arc<Session> {
         let roles = spec.roles.clone().unwrap_or_default();
-        for ((account_id, _), budget) in lock(&self.budgets).iter() {
+        for ((account_id, _), budget) in lock(&self.0.budgets).iter() {
             if *account_id == spec.account_id {
                 budget.set_share(spec.budget.fraction());
             }
         }
-        let mut cached = lock(&self.cached);
+        let mut cached = lock(&self.0.cached);
         if let Some(session) = cached.get(&spec.account_id)
             && session.roles == roles
             && session.share.to_bits() == spec.budget.fraction().to_bits()
@@ -121,6 +124,7 @@ impl Sessions {
         let session = Arc::new(Session {
             account_id: spec.account_id.clone(),
             home: self
+                .0
                 .base
                 .region()
                 .cloned()
@@ -128,9 +132,9 @@ impl Sessions {
                 .unwrap_or(Region::from_static(FALLBACK_REGION)),
             share: spec.budget.fraction(),
             roles,
-            sessions: self.clone(),
-            observe: OnceCell::new(),
-            repair: OnceCell::new(),
+            shared: self.0.clone(),
+            observe: OnceLock::new(),
+            repair: OnceLock::new(),
             clients: Mutex::default(),
         });
         cached.insert(spec.account_id.clone(), session.clone());
@@ -139,9 +143,11 @@ impl Sessions {
 
     /// Forgets an account.
     pub fn forget(&self, account_id: &str) {
-        lock(&self.cached).remove(account_id);
+        lock(&self.0.cached).remove(account_id);
     }
+}
 
+impl Shared {
     /// Shared by every session that an account ever has: AWS counts by account, not by role.
     fn budget(&self, account_id: &str, region: &str, share: f64) -> Arc<Budget> {
         lock(&self.budgets)
@@ -193,9 +199,9 @@ pub struct Session {
     home: Region,
     share: f64,
     roles: Roles,
-    sessions: Arc<Sessions>,
-    observe: OnceCell<SdkConfig>,
-    repair: OnceCell<SdkConfig>,
+    shared: Arc<Shared>,
+    observe: OnceLock<SdkConfig>,
+    repair: OnceLock<SdkConfig>,
     clients: Mutex<HashMap<(Purpose, String), Client>>,
 }
 
@@ -215,18 +221,18 @@ impl Session {
     }
 
     /// API Gateway to look at: a write is refused by the gate, whatever the credentials could do.
-    pub async fn observer(&self, region: &str) -> Client {
-        self.client(Purpose::Observe, region).await
+    pub fn observer(&self, region: &str) -> Client {
+        self.client(Purpose::Observe, region)
     }
 
     /// API Gateway to repair: each attempt of a write passes the fence.
-    pub async fn repairer(&self, region: &str) -> Client {
-        self.client(Purpose::Repair, region).await
+    pub fn repairer(&self, region: &str) -> Client {
+        self.client(Purpose::Repair, region)
     }
 
     /// The repair role's configuration in a region, for what leaves: S3, SNS. It passes no gate.
-    pub async fn outbound(&self, region: &str) -> SdkConfig {
-        let config = self.config(Purpose::Repair).await;
+    pub fn outbound(&self, region: &str) -> SdkConfig {
+        let config = self.config(Purpose::Repair);
         config.to_builder().region(Region::new(region.to_owned())).build()
     }
 
@@ -241,7 +247,7 @@ impl Session {
 
     async fn identify_as(&self, purpose: Purpose) -> Result<(), Error> {
         let operation = "GetCallerIdentity";
-        let sts = aws_sdk_sts::Client::new(self.config(purpose).await);
+        let sts = aws_sdk_sts::Client::new(self.config(purpose));
         let identity = sts
             .get_caller_identity()
             .send()
@@ -260,47 +266,80 @@ impl Session {
         Err(Error::new(Class::NoCredentials, operation, message))
     }
 
-    async fn client(&self, purpose: Purpose, region: &str) -> Client {
+    fn client(&self, purpose: Purpose, region: &str) -> Client {
         let key = (purpose, region.to_owned());
         if let Some(client) = lock(&self.clients).get(&key) {
             return client.clone();
         }
         let fence: Arc<dyn Fence> = match purpose {
             Purpose::Observe => Arc::new(ReadOnly),
-            Purpose::Repair => self.sessions.fence.clone(),
+            Purpose::Repair => self.shared.fence.clone(),
         };
         let gate = Gate::new(
-            self.sessions.below.clone(),
+            self.shared.below.clone(),
             self.account_id.clone(),
-            self.sessions.budget(&self.account_id, region, self.share),
+            self.shared.budget(&self.account_id, region, self.share),
             fence,
-            self.sessions.counts.clone(),
+            self.shared.counts.clone(),
         );
-        let client = Client::new(self.config(purpose).await, gate, &self.account_id, region);
+        let client = Client::new(self.config(purpose), gate, &self.account_id, region);
         lock(&self.clients).entry(key).or_insert(client).clone()
     }
 
-    async fn config(&self, purpose: Purpose) -> &SdkConfig {
+    fn config(&self, purpose: Purpose) -> &SdkConfig {
         let (cell, role) = match purpose {
             Purpose::Observe => (&self.observe, self.roles.observe.as_ref()),
             Purpose::Repair => (&self.repair, self.roles.repair.as_ref()),
         };
-        cell.get_or_init(|| self.with_role(role)).await
+        cell.get_or_init(|| self.with_role(role))
     }
 
     /// The role's credentials, which renew themselves; the pod's own without a role.
-    async fn with_role(&self, role: Option<&Role>) -> SdkConfig {
-        let base = self.sessions.base.to_builder().region(self.home.clone()).build();
+    fn with_role(&self, role: Option<&Role>) -> SdkConfig {
+        let base = self.shared.base.to_builder().region(self.home.clone()).build();
         let Some(role) = role else { return base };
-        let mut provider = AssumeRoleProvider::builder(&role.arn)
-            .session_name(self.sessions.session_name())
-            .configure(&base);
-        if let Some(external_id) = &role.external_id {
-            provider = provider.external_id(external_id);
-        }
+        let assumed = Assumed {
+            role: role.clone(),
+            session_name: self.shared.session_name(),
+            base: base.clone(),
+            provider: OnceCell::new(),
+        };
         base.to_builder()
-            .credentials_provider(SharedCredentialsProvider::new(provider.build().await))
+            .credentials_provider(SharedCredentialsProvider::new(assumed))
             .build()
+    }
+}
+
+/// A role's credentials. The provider below is made by an async function, so it is made when first asked.
+#[derive(Debug)]
+struct Assumed {
+    role: Role,
+    session_name: String,
+    base: SdkConfig,
+    provider: OnceCell<AssumeRoleProvider>,
+}
+
+impl Assumed {
+    async fn provider(&self) -> AssumeRoleProvider {
+        let mut builder = AssumeRoleProvider::builder(&self.role.arn)
+            .session_name(&self.session_name)
+            .configure(&self.base);
+        if let Some(external_id) = &self.role.external_id {
+            builder = builder.external_id(external_id);
+        }
+        builder.build().await
+    }
+}
+
+impl ProvideCredentials for Assumed {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(async move {
+            let provider = self.provider.get_or_init(|| self.provider()).await;
+            provider.provide_credentials().await
+        })
     }
 }
 

@@ -61,13 +61,17 @@ pub struct Editor {
     pub gateway_responses: Vec<Value>,
 }
 
-/// What some stages' callers meet, read anew.
+/// What one stage's callers meet, read anew.
 #[derive(Clone, Debug, PartialEq)]
-pub struct FreshExports {
-    /// By deployment id, as in [`ApiReading`].
-    pub exports: BTreeMap<String, Result<Arc<Value>, String>>,
-    /// Deployments whose export is not what it was: then exports cannot be believed to be of a deployment.
-    pub changed: Vec<String>,
+pub struct StageExport {
+    /// The deployment that it points at.
+    pub deployment_id: String,
+    /// Whether some of its callers meet a second one.
+    pub canary: bool,
+    /// What the deployment holds, or why that cannot be read.
+    pub export: Result<Arc<Value>, String>,
+    /// Whether an earlier export of the same deployment was another: then exports show more than what was deployed.
+    pub moved: bool,
 }
 
 /// Every REST API of the account and region.
@@ -99,7 +103,7 @@ fn listed(operation: &'static str, found: Vec<Value>, id: &str, name: &str) -> R
 }
 
 /// One API, as deep as some rule needs it.
-pub async fn read_api(client: &Client, cache: &ExportCache, id: &str, depth: Depth) -> Result<ApiReading, Error> {
+pub async fn read_api(client: &Client, id: &str, depth: Depth, cache: &ExportCache) -> Result<ApiReading, Error> {
     let stages = client.get_stages(id).await?;
     let resources = if depth >= Depth::Resources {
         client.get_resources(id).await?
@@ -112,10 +116,7 @@ pub async fn read_api(client: &Client, cache: &ExportCache, id: &str, depth: Dep
         for (deployment, way) in deployments(&stages) {
             let export = match way {
                 Err(reason) => Err(reason),
-                Ok(stage) => match cache.get(client, id, &deployment, stage) {
-                    Some(export) => Ok(export),
-                    None => export(client, cache, id, &deployment, stage).await?,
-                },
+                Ok(stage) => cached(client, id, &deployment, stage, cache).await?,
             };
             exports.insert(deployment, export);
         }
@@ -127,34 +128,77 @@ pub async fn read_api(client: &Client, cache: &ExportCache, id: &str, depth: Dep
     })
 }
 
-/// What the given stages' callers meet, past the cache: for the proof of a repair.
-pub async fn read_stage_exports(
+async fn cached(
     client: &Client,
-    cache: &ExportCache,
     id: &str,
-    stages: &[Value],
-) -> Result<FreshExports, Error> {
-    let mut fresh = FreshExports {
-        exports: BTreeMap::new(),
-        changed: Vec::new(),
-    };
-    for (deployment, way) in deployments(stages) {
-        let export = match way {
-            Err(reason) => Err(reason),
-            Ok(stage) => {
-                let before = cache.get(client, id, &deployment, stage);
-                let export = export(client, cache, id, &deployment, stage).await?;
-                if let (Some(before), Ok(now)) = (before, &export)
-                    && before != *now
-                {
-                    fresh.changed.push(deployment.clone());
-                }
-                export
-            }
-        };
-        fresh.exports.insert(deployment, export);
+    deployment: &str,
+    stage: &Value,
+    cache: &ExportCache,
+) -> Result<Result<Arc<Value>, String>, Error> {
+    if let Some(known) = cache.get(client, id, deployment, stage) {
+        return Ok(Ok(known));
+    }
+    let fresh = export(client, id, stage).await?;
+    if let Ok(fresh) = &fresh {
+        cache.put(client, id, deployment, stage, fresh.clone());
     }
     Ok(fresh)
+}
+
+/// What the named stages' callers meet, past the cache. A stage that is not there is not in the answer.
+pub async fn read_stage_exports(
+    client: &Client,
+    id: &str,
+    stages: &[String],
+    cache: &ExportCache,
+) -> Result<BTreeMap<String, StageExport>, Error> {
+    let there = client.get_stages(id).await?;
+    cache.keep(client, id, &there);
+    let mut read: BTreeMap<String, (Result<Arc<Value>, String>, bool)> = BTreeMap::new();
+    let mut found = BTreeMap::new();
+    for stage in &there {
+        let (Some(name), Some(deployment)) = (text(stage, "stageName"), text(stage, "deploymentId")) else {
+            continue;
+        };
+        if !stages.iter().any(|asked| asked == name) {
+            continue;
+        }
+        if !read.contains_key(deployment) {
+            let fresh = compared(client, id, deployment, stage, cache).await?;
+            read.insert(deployment.to_owned(), fresh);
+        }
+        let (export, moved) = read[deployment].clone();
+        let canary = stage.get("canarySettings").is_some_and(Value::is_object);
+        let deployment_id = deployment.to_owned();
+        found.insert(
+            name.to_owned(),
+            StageExport {
+                deployment_id,
+                canary,
+                export,
+                moved,
+            },
+        );
+    }
+    Ok(found)
+}
+
+/// A fresh export, and whether it is another than the one known. Then the known one stays: what cannot be explained once
+/// is not forgotten by asking again.
+async fn compared(
+    client: &Client,
+    id: &str,
+    deployment: &str,
+    stage: &Value,
+    cache: &ExportCache,
+) -> Result<(Result<Arc<Value>, String>, bool), Error> {
+    let known = cache.get(client, id, deployment, stage);
+    let fresh = export(client, id, stage).await?;
+    let moved = matches!((&known, &fresh), (Some(known), Ok(fresh)) if known != fresh);
+    if let (None, Ok(fresh)) = (known, &fresh) {
+        cache.put(client, id, deployment, stage, fresh.clone());
+    }
+    Ok((fresh, moved))
 }
 
 /// The whole editor of an API, or an error.
@@ -208,21 +252,11 @@ fn canary(stage: &Value) -> Option<&str> {
 }
 
 /// The outer error ends the reading; the inner one says that this deployment alone cannot be read.
-async fn export(
-    client: &Client,
-    cache: &ExportCache,
-    id: &str,
-    deployment: &str,
-    stage: &Value,
-) -> Result<Result<Arc<Value>, String>, Error> {
+async fn export(client: &Client, id: &str, stage: &Value) -> Result<Result<Arc<Value>, String>, Error> {
     let name = text(stage, "stageName")
         .ok_or_else(|| Error::new(Class::Malformed, "GetStages", "a stage has no stageName"))?;
     match client.get_export(id, name).await {
-        Ok(document) => {
-            let document = Arc::new(document);
-            cache.put(client, id, deployment, stage, document.clone());
-            Ok(Ok(document))
-        }
+        Ok(document) => Ok(Ok(Arc::new(document))),
         // A stage that went while it was read is not told from an API that went: both show in the next reading.
         Err(error) if matches!(error.class, Class::Refused | Class::NotFound) => Ok(Err(error.to_string())),
         Err(error) => Err(error),
