@@ -4,6 +4,7 @@
 //! same verdicts and plans, always.
 
 pub mod cel;
+pub mod iam;
 pub mod path;
 pub mod snapshot;
 pub mod table;
