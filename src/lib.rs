@@ -1,4 +1,5 @@
 //! Plumbline keeps AWS endpoints on their declared policies.
 
 pub mod api;
+pub mod aws;
 pub mod judge;

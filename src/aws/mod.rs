@@ -1,0 +1,3 @@
+//! What is known of AWS: one folder a service.
+
+pub mod apigateway;
