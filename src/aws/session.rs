@@ -72,6 +72,25 @@ pub fn connections() -> SharedHttpClient {
         .build_https()
 }
 
+/// The account that the environment's credentials belong to.
+///
+/// # Errors
+/// AWS's own words.
+pub async fn caller(base: &SdkConfig) -> Result<String, Error> {
+    let operation = "GetCallerIdentity";
+    let region = base.region().cloned().unwrap_or_else(|| Region::new(FALLBACK_REGION));
+    let sts = aws_sdk_sts::Client::new(&base.to_builder().region(region).build());
+    let identity = sts
+        .get_caller_identity()
+        .send()
+        .await
+        .map_err(|error| Error::from_sdk(operation, &error))?;
+    identity
+        .account()
+        .map(str::to_owned)
+        .ok_or_else(|| Error::new(Class::Malformed, operation, "no account in the answer"))
+}
+
 impl Sessions {
     /// On top of a configuration as [`environment`] loads it, which brings credentials, endpoints and the HTTP client to use.
     pub fn new(base: &SdkConfig, cluster_id: impl Into<String>, fence: Arc<dyn Fence>, limits: Limits) -> Self {

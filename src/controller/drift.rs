@@ -18,9 +18,7 @@ use crate::api::condition::{self, Said};
 use crate::api::drift::{Drift, DriftStatus, FINALIZER, Notice, Phase, Resolution};
 use crate::api::policy::EndpointType;
 use crate::api::{AwsAccount, Reason, Status};
-use crate::record::entry::{Entry, Place, Transition, whole_needed};
-use crate::record::s3::AuditBucket;
-use crate::record::sns::{Topic, Topics};
+use crate::record::{AuditBucket, Entry, Place, RecordError, TopicKind, Topics, Transition, whole_needed};
 
 /// How long a resolved Drift stays, if the audit bucket has it.
 const KEEP_RESOLVED: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -31,8 +29,12 @@ const OFFER_AGAIN: Duration = Duration::from_secs(10);
 
 /// One look at a Drift.
 pub async fn reconcile(drift: Arc<Drift>, ctx: Arc<Context>) -> Result<Action, Failure> {
-    let Some(place) = place(&drift, &ctx) else { return orphan(&drift, &ctx).await };
-    let Some(account) = ctx.account_of(&place.account_id) else { return orphan(&drift, &ctx).await };
+    let Some(place) = place(&drift, &ctx) else {
+        return orphan(&drift, &ctx).await;
+    };
+    let Some(account) = ctx.account_of(&place.account_id) else {
+        return orphan(&drift, &ctx).await;
+    };
     if !ctx.leases.leads(&place.account_id) {
         return Ok(Action::requeue(Duration::from_secs(5)));
     }
@@ -46,7 +48,7 @@ pub async fn reconcile(drift: Arc<Drift>, ctx: Arc<Context>) -> Result<Action, F
         return end(&drift, how, &ctx).await;
     }
     let told = tell(&drift, &account, &place, &ctx).await;
-    let written = status::write(&api(&drift, &ctx), &drift, &told.drift).await?;
+    let written = status::write(&api(&drift, &ctx), drift.as_ref(), &told.drift).await?;
     for transition in &told.events {
         event(&ctx, &told.drift, *transition).await;
     }
@@ -73,15 +75,17 @@ fn place(drift: &Drift, ctx: &Context) -> Option<Place> {
         });
     }
     let (account_id, rest) = drift.spec.endpoint.split_once('-')?;
-    [EndpointType::RestApi, EndpointType::DomainName].into_iter().find_map(|endpoint_type| {
-        let (region, id) = rest.split_once(&format!("-{}-", endpoint_type.short()))?;
-        Some(Place {
-            account_id: account_id.to_owned(),
-            region: region.to_owned(),
-            endpoint_type,
-            endpoint_id: id.to_owned(),
+    [EndpointType::RestApi, EndpointType::DomainName]
+        .into_iter()
+        .find_map(|endpoint_type| {
+            let (region, id) = rest.split_once(&format!("-{}-", endpoint_type.short()))?;
+            Some(Place {
+                account_id: account_id.to_owned(),
+                region: region.to_owned(),
+                endpoint_type,
+                endpoint_id: id.to_owned(),
+            })
         })
-    })
 }
 
 /// The account is gone: nobody can act for it, so nobody leads; the Drift ends here.
@@ -101,7 +105,10 @@ fn bereft(drift: &Drift, account: &AwsAccount, ctx: &Context) -> Option<Resoluti
     if !episode::is_open(drift) || repairing {
         return None;
     }
-    let policy = ctx.stores.policies.find(|p| p.uid().as_ref() == Some(&drift.spec.policy_uid));
+    let policy = ctx
+        .stores
+        .policies
+        .find(|p| p.uid().as_ref() == Some(&drift.spec.policy_uid));
     if policy.is_none_or(|p| p.metadata.deletion_timestamp.is_some()) {
         return Some(Resolution::PolicyDeleted);
     }
@@ -135,7 +142,9 @@ async fn unhold(drift: &Drift, ctx: &Context) -> Result<(), Failure> {
     let finalizers: Vec<&String> = drift.finalizers().iter().filter(|f| *f != FINALIZER).collect();
     let patch =
         serde_json::json!({"metadata": {"resourceVersion": drift.resource_version(), "finalizers": finalizers}});
-    let patched = api(drift, ctx).patch(&drift.name_any(), &PatchParams::default(), &Patch::Merge(patch)).await;
+    let patched = api(drift, ctx)
+        .patch(&drift.name_any(), &PatchParams::default(), &Patch::Merge(patch))
+        .await;
     match patched.map_err(status::Error::from) {
         Ok(_) | Err(status::Error::Gone) => Ok(()),
         Err(error) => Err(error.into()),
@@ -164,7 +173,11 @@ struct Told {
 
 /// Offers every transition that is due to the audit bucket first, then to the topics.
 async fn tell(drift: &Drift, account: &AwsAccount, place: &Place, ctx: &Context) -> Told {
-    let mut told = Told { drift: drift.clone(), incomplete: false, events: vec![] };
+    let mut told = Told {
+        drift: drift.clone(),
+        incomplete: false,
+        events: vec![],
+    };
     let Some(before) = &drift.status else { return told };
     for transition in due(before) {
         let status = told.drift.status.get_or_insert_default();
@@ -207,17 +220,28 @@ enum Recorded {
 }
 
 async fn record(drift: &Drift, transition: Transition, account: &AwsAccount, place: &Place, ctx: &Context) -> Recorded {
-    let Some(audit) = &account.spec.audit else { return Recorded::Done(None) };
+    let Some(audit) = &account.spec.audit else {
+        return Recorded::Done(None);
+    };
     let uid = drift.uid().unwrap_or_default();
-    let whole = ctx.wholes.lock().unwrap_or_else(PoisonError::into_inner).get(&uid).cloned();
+    let whole = ctx
+        .wholes
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .get(&uid)
+        .cloned();
     if transition == Transition::Detected && whole.is_none() && whole_needed(drift) {
         ctx.wake.endpoint(&drift.spec.endpoint);
         return Recorded::NotYet;
     }
-    let region = audit.region.as_ref().or(account.spec.regions.first()).cloned().unwrap_or_default();
-    let config = ctx.sessions.of(&account.spec).records(&region);
-    let bucket = AuditBucket::new(&config, &audit.bucket, &audit.prefix);
-    match bucket.write(&Entry::new(drift, transition, place, whole.as_ref())).await {
+    let region = account.spec.regions.first().cloned().unwrap_or_default();
+    let bucket = AuditBucket::of(&ctx.sessions.of(&account.spec).outbound(&region), audit, &region);
+    let written = async {
+        bucket
+            .write(&Entry::new(drift, transition, place, whole.as_ref())?)
+            .await
+    };
+    match written.await {
         Ok(key) => Recorded::Done(Some(key)),
         Err(error) => Recorded::Failed(error.to_string()),
     }
@@ -230,33 +254,44 @@ async fn notify(
     place: &Place,
     ctx: &Context,
 ) -> Result<(), String> {
-    let notify = &account.spec.notify;
-    for (topic, arn) in [(Topic::Machines, &notify.machines), (Topic::People, &notify.people)] {
-        let Some(arn) = arn else { continue };
-        let sent = |n: &Notice| n.transition == transition.as_str() && n.topic == topic.as_str();
+    let region = account.spec.regions.first().cloned().unwrap_or_default();
+    let config = ctx.sessions.of(&account.spec).outbound(&region);
+    let topics = Topics::new(&config, &account.spec.notify).map_err(|error| error.to_string())?;
+    for kind in TopicKind::ALL.into_iter().filter(|kind| topics.has(*kind)) {
+        let sent = |n: &Notice| n.transition == transition.as_str() && n.topic == kind.as_str();
         if drift.status.as_ref().is_some_and(|s| s.notified.iter().any(sent)) {
             continue;
         }
-        let entry = Entry::new(drift, transition, place, None);
-        let topics = Topics::new(&ctx.sessions.of(&account.spec).records(topic_region(&arn.topic_arn)), &arn.topic_arn);
-        let message_id = topics.publish(&entry, topic).await.map_err(|error| error.to_string())?;
+        let published = async { topics.publish(&entry(drift, transition, account, place)?, kind).await };
+        let message_id = published.await.map_err(|error| error.to_string())?;
         drift.status.get_or_insert_default().notified.push(Notice {
             transition: transition.as_str().into(),
-            topic: topic.as_str().into(),
+            topic: kind.as_str().into(),
             message_id,
         });
     }
     Ok(())
 }
 
-fn topic_region(arn: &str) -> &str {
-    arn.split(':').nth(3).unwrap_or_default()
+/// What is told: the Drift's document, with the place of its audit record.
+fn entry(drift: &Drift, transition: Transition, account: &AwsAccount, place: &Place) -> Result<Entry, RecordError> {
+    let entry = Entry::new(drift, transition, place, None)?;
+    let key = drift.status.as_ref().and_then(|s| s.audit_key.as_ref());
+    Ok(match (&account.spec.audit, key) {
+        (Some(audit), Some(key)) => entry.recorded(&audit.bucket, key),
+        _ => entry,
+    })
 }
 
 /// A sink took nothing: said on the Drift, which waits.
 fn trouble(drift: &mut Drift, type_: &'static str, reason: Reason, why: &str, now: Timestamp) {
     let status = drift.status.get_or_insert_default();
-    condition::set(&mut status.conditions, Said::new(type_, Status::False, reason, why), None, now);
+    condition::set(
+        &mut status.conditions,
+        Said::new(type_, Status::False, reason, why),
+        None,
+        now,
+    );
     if matches!(status.phase, Phase::Detected | Phase::Waiting) {
         episode::stand(status, Phase::Waiting, Some(reason), why);
     }
@@ -269,9 +304,23 @@ fn settled(drift: &mut Drift, account: &AwsAccount, now: Timestamp) {
         Some(audit) => format!("s3://{}/{}", audit.bucket, status.audit_key.clone().unwrap_or_default()),
         None => "the account names no audit bucket: this Drift is the only record".into(),
     };
-    let notified = if status.notified.is_empty() { "the account names no topic" } else { "" };
-    condition::set(&mut status.conditions, Said::new("Recorded", true, Reason::Recorded, recorded), None, now);
-    condition::set(&mut status.conditions, Said::new("Notified", true, Reason::Notified, notified), None, now);
+    let notified = if status.notified.is_empty() {
+        "the account names no topic"
+    } else {
+        ""
+    };
+    condition::set(
+        &mut status.conditions,
+        Said::new("Recorded", true, Reason::Recorded, recorded),
+        None,
+        now,
+    );
+    condition::set(
+        &mut status.conditions,
+        Said::new("Notified", true, Reason::Notified, notified),
+        None,
+        now,
+    );
     if matches!(status.reason, Some(Reason::RecordFailed | Reason::NotifyFailed)) {
         episode::stand(status, Phase::Detected, None, "");
     }
@@ -282,10 +331,16 @@ async fn event(ctx: &Context, drift: &Drift, transition: Transition) {
     let Some(status) = &drift.status else { return };
     let (type_, reason, note) = match transition {
         Transition::Detected => (EventType::Warning, Reason::Detected, &status.finding),
-        Transition::Waiting | Transition::Failed => {
-            (EventType::Warning, status.reason.unwrap_or(Reason::Pending), &status.message)
-        }
-        Transition::Resolved => (EventType::Normal, status.reason.unwrap_or(Reason::Repaired), &status.message),
+        Transition::Waiting | Transition::Failed => (
+            EventType::Warning,
+            status.reason.unwrap_or(Reason::Pending),
+            &status.message,
+        ),
+        Transition::Resolved => (
+            EventType::Normal,
+            status.reason.unwrap_or(Reason::Repaired),
+            &status.message,
+        ),
     };
     ctx.event(drift, type_, reason, transition.as_str(), note).await;
 }
@@ -297,10 +352,14 @@ async fn retire(drift: &Drift, audited: bool, ctx: &Context) -> Result<Action, F
     }
     unhold(drift, ctx).await?;
     let resolved = drift.status.as_ref().and_then(|s| s.resolved_at.as_ref()).map(|t| t.0);
-    let (true, Some(resolved)) = (audited, resolved) else { return Ok(Action::await_change()) };
+    let (true, Some(resolved)) = (audited, resolved) else {
+        return Ok(Action::await_change());
+    };
     let left = KEEP_RESOLVED - ctx.now().duration_since(resolved);
     if left.is_positive() {
-        return Ok(Action::requeue(Duration::try_from(left).unwrap_or(Duration::from_secs(3600))));
+        return Ok(Action::requeue(
+            Duration::try_from(left).unwrap_or(Duration::from_secs(3600)),
+        ));
     }
     status::delete(&api(drift, ctx), drift).await?;
     Ok(Action::await_change())

@@ -30,15 +30,22 @@ use crate::record::entry::{Whole, whole_needed};
 /// One look at an endpoint.
 pub async fn reconcile(endpoint: Arc<AwsEndpoint>, ctx: Arc<Context>) -> Result<Action, Failure> {
     let name = endpoint.name_any();
-    let Some(account) = ctx.account_of(&endpoint.spec.account_id) else { return Ok(Action::await_change()) };
+    let Some(account) = ctx.account_of(&endpoint.spec.account_id) else {
+        return Ok(Action::await_change());
+    };
     if !ctx.leases.leads(&endpoint.spec.account_id) {
         return Ok(Action::requeue(Duration::from_secs(5)));
     }
     if ctx.inventory.is_gone(&name) {
         return bury(&endpoint, &ctx).await;
     }
-    let Some(reading) = ctx.inventory.get(&name) else { return Ok(Action::await_change()) };
-    let complete = reading.snapshot.as_ref().filter(|_| reading.failure.is_none() && reading.depth >= ctx.depth());
+    let Some(reading) = ctx.inventory.get(&name) else {
+        return Ok(Action::await_change());
+    };
+    let complete = reading
+        .snapshot
+        .as_ref()
+        .filter(|_| reading.failure.is_none() && reading.depth >= ctx.depth());
     let Some(snapshot) = complete else {
         return unreadable(&endpoint, &reading, &ctx).await;
     };
@@ -65,8 +72,16 @@ impl<'a> Case<'a> {
     /// Gathers what the judge needs besides the snapshot.
     pub fn new(ctx: &'a Context, account: &'a AwsAccount, endpoint: &'a AwsEndpoint) -> Self {
         let reading = ctx.inventory.get(&endpoint.name_any());
-        let tags = reading.and_then(|r| r.snapshot).map(|s| s.tags.clone()).unwrap_or_default();
-        Case { ctx, endpoint, account, policies: ctx.granted(account, &tags) }
+        let tags = reading
+            .and_then(|r| r.snapshot)
+            .map(|s| s.tags.clone())
+            .unwrap_or_default();
+        Case {
+            ctx,
+            endpoint,
+            account,
+            policies: ctx.granted(account, &tags),
+        }
     }
 
     /// Asks the judge.
@@ -74,9 +89,12 @@ impl<'a> Case<'a> {
         let nothing = std::collections::BTreeMap::new();
         let policies: Vec<(&Policy, Enforcement)> = self.policies.iter().map(|(p, g)| (p.as_ref(), *g)).collect();
         let state = self.ctx.stores.exceptions.state();
-        let exceptions: Vec<(String, &EndpointExceptionSpec)> =
-            state.iter().map(|e| (e.namespace().unwrap_or_default(), &e.spec)).collect();
-        let exceptions: Vec<(&str, &EndpointExceptionSpec)> = exceptions.iter().map(|(n, e)| (n.as_str(), *e)).collect();
+        let exceptions: Vec<(String, &EndpointExceptionSpec)> = state
+            .iter()
+            .map(|e| (e.namespace().unwrap_or_default(), &e.spec))
+            .collect();
+        let exceptions: Vec<(&str, &EndpointExceptionSpec)> =
+            exceptions.iter().map(|(n, e)| (n.as_str(), *e)).collect();
         let account = Document::new(json!({
             "name": self.account.name_any(), "accountId": self.account.spec.account_id, "labels": self.account.labels(),
         }));
@@ -105,7 +123,13 @@ struct Unjudged<'a> {
 impl Absence for Unjudged<'_> {
     fn explain(&self, drift: &Drift) -> Option<Resolution> {
         let Case { ctx, policies, .. } = self.case;
-        let DriftSpec { policy_uid, rule, target, resource, .. } = &drift.spec;
+        let DriftSpec {
+            policy_uid,
+            rule,
+            target,
+            resource,
+            ..
+        } = &drift.spec;
         let stands = ctx.stores.policies.find(|p| p.uid().as_ref() == Some(policy_uid));
         let Some(policy) = stands.filter(|p| p.metadata.deletion_timestamp.is_none()) else {
             return Some(Resolution::PolicyDeleted);
@@ -119,11 +143,20 @@ impl Absence for Unjudged<'_> {
         let Some((_, _)) = policies.iter().find(|(p, _)| p.id.uid == *policy_uid) else {
             return Some(Resolution::AccountRemoved);
         };
-        if !self.snapshot.resources.iter().any(|r| r.target == *target && r.key == *resource) {
+        if !self
+            .snapshot
+            .resources
+            .iter()
+            .any(|r| r.target == *target && r.key == *resource)
+        {
             return Some(Resolution::Gone);
         }
         let snapshot = self.snapshot;
-        let candidate = select::Candidate { id: &snapshot.endpoint, name: &snapshot.name, tags: &snapshot.tags };
+        let candidate = select::Candidate {
+            id: &snapshot.endpoint,
+            name: &snapshot.name,
+            tags: &snapshot.tags,
+        };
         if select::selects(&compiled.selector, candidate) {
             Some(Resolution::FixedElsewhere) // the rule's `when` does not apply any more
         } else {
@@ -151,12 +184,18 @@ async fn write_steps(
         match step {
             Step::Open { verdict, spec } => {
                 if let Some(drift) = open(ctx, verdict, spec, snapshot).await? {
-                    kept.push(Kept { drift, verdict: verdict.clone() });
+                    kept.push(Kept {
+                        drift,
+                        verdict: verdict.clone(),
+                    });
                 }
             }
             Step::Keep { verdict, drift } => {
                 let drift = describe(ctx, verdict, drift, snapshot).await?;
-                kept.push(Kept { drift, verdict: verdict.clone() });
+                kept.push(Kept {
+                    drift,
+                    verdict: verdict.clone(),
+                });
             }
             Step::Resolve { drift, how } => {
                 let proof = (how == Resolution::Repaired).then(|| remedy::proof(drift, endpoint));
@@ -168,12 +207,19 @@ async fn write_steps(
 }
 
 /// Creates the Drift of a new episode; one of the same name that is over makes way for the next one.
-async fn open(ctx: &Context, verdict: &Verdict, spec: DriftSpec, snapshot: &Snapshot) -> Result<Option<Drift>, Failure> {
+async fn open(
+    ctx: &Context,
+    verdict: &Verdict,
+    spec: DriftSpec,
+    snapshot: &Snapshot,
+) -> Result<Option<Drift>, Failure> {
     let api: Api<Drift> = Api::namespaced(ctx.client.clone(), &verdict.policy.namespace);
     let mut spec = spec;
     for _ in 0..16 {
         let mut drift = Drift::new(&names::drift(&spec), spec.clone());
-        drift.labels_mut().insert("plumbline.dev/policy".into(), label(&spec.policy));
+        drift
+            .labels_mut()
+            .insert("plumbline.dev/policy".into(), label(&spec.policy));
         match status::bounded(api.create(&PostParams::default(), &drift)).await {
             Ok(created) => return describe(ctx, verdict, &created, snapshot).await.map(Some),
             Err(status::Error::Conflict) => {
@@ -194,7 +240,11 @@ async fn open(ctx: &Context, verdict: &Verdict, spec: DriftSpec, snapshot: &Snap
 }
 
 fn label(name: &str) -> String {
-    if name.len() <= 63 { name.to_owned() } else { judge::plan::hex(name.as_bytes())[..32].to_owned() }
+    if name.len() <= 63 {
+        name.to_owned()
+    } else {
+        judge::plan::hex(name.as_bytes())[..32].to_owned()
+    }
 }
 
 /// A namespace that takes no Drift: said on the account, and nothing is repaired.
@@ -203,13 +253,16 @@ async fn refused(ctx: &Context, snapshot: &Snapshot, namespace: &str, why: &str)
     if let Some(account) = ctx.account_of(&snapshot.endpoint.account_id) {
         let note = format!("namespace {namespace} takes no Drift, so nothing is repaired for it: {why}");
         let warning = kube::runtime::events::EventType::Warning;
-        ctx.event(account.as_ref(), warning, Reason::NamespaceRefuses, "Detect", &note).await;
+        ctx.event(account.as_ref(), warning, Reason::NamespaceRefuses, "Detect", &note)
+            .await;
     }
 }
 
 /// Brings the Drift's status in step with the violation.
 async fn describe(ctx: &Context, verdict: &Verdict, drift: &Drift, snapshot: &Snapshot) -> Result<Drift, Failure> {
-    let Outcome::Violated(violation) = &verdict.outcome else { return Ok(drift.clone()) };
+    let Outcome::Violated(violation) = &verdict.outcome else {
+        return Ok(drift.clone());
+    };
     let now = ctx.now();
     let mut after = drift.clone();
     after.status = Some(episode::describe(
@@ -229,7 +282,13 @@ fn keep_whole(ctx: &Context, drift: &Drift, violation: &Violation) {
     let Some(uid) = drift.uid() else { return };
     let mut wholes = ctx.wholes.lock().unwrap_or_else(PoisonError::into_inner);
     if whole_needed(drift) {
-        wholes.insert(uid, Whole { observed: violation.observed.clone(), desired: violation.desired.clone() });
+        wholes.insert(
+            uid,
+            Whole {
+                observed: violation.observed.clone(),
+                desired: violation.desired.clone(),
+            },
+        );
     } else {
         wholes.remove(&uid);
     }
@@ -246,7 +305,13 @@ async fn close(ctx: &Context, drift: &Drift, how: Resolution, proof: Option<Stri
 /// The endpoint is on no complete list any more.
 async fn bury(endpoint: &AwsEndpoint, ctx: &Context) -> Result<Action, Failure> {
     let name = endpoint.name_any();
-    for drift in ctx.stores.drifts.state().iter().filter(|d| d.spec.endpoint == name && episode::is_open(d)) {
+    for drift in ctx
+        .stores
+        .drifts
+        .state()
+        .iter()
+        .filter(|d| d.spec.endpoint == name && episode::is_open(d))
+    {
         close(ctx, drift, Resolution::Gone, None).await?;
     }
     status::delete(&Api::<AwsEndpoint>::all(ctx.client.clone()), endpoint).await?;
@@ -256,13 +321,25 @@ async fn bury(endpoint: &AwsEndpoint, ctx: &Context) -> Result<Action, Failure> 
 
 /// What could not be read is unknown: nothing is resolved, repaired or forgotten.
 async fn unreadable(endpoint: &AwsEndpoint, reading: &Reading, ctx: &Context) -> Result<Action, Failure> {
-    let Some(why) = &reading.failure else { return Ok(Action::await_change()) };
+    let Some(why) = &reading.failure else {
+        return Ok(Action::await_change());
+    };
     let mut after = endpoint.clone();
     let now = ctx.now();
     let status = after.status.get_or_insert_default();
     let said = |type_| Said::new(type_, Status::Unknown, Reason::Unreadable, why.clone());
-    condition::set(&mut status.conditions, said("Observed"), endpoint.metadata.generation, now);
-    condition::set(&mut status.conditions, said("Compliant"), endpoint.metadata.generation, now);
+    condition::set(
+        &mut status.conditions,
+        said("Observed"),
+        endpoint.metadata.generation,
+        now,
+    );
+    condition::set(
+        &mut status.conditions,
+        said("Compliant"),
+        endpoint.metadata.generation,
+        now,
+    );
     for policy in &mut status.policies {
         policy.unknown = policy.unknown.max(1);
         policy.message = Some(why.clone());
@@ -293,13 +370,25 @@ async fn write_status(
     status.arn.clone_from(&snapshot.arn);
     status.tags.clone_from(&snapshot.tags);
     status.digest.clone_from(&snapshot.digest);
-    status.deployments =
-        snapshot.stages.iter().map(|(stage, pointer)| (stage.clone(), pointer.deployment_id.clone())).collect();
+    status.deployments = snapshot
+        .stages
+        .iter()
+        .map(|(stage, pointer)| (stage.clone(), pointer.deployment_id.clone()))
+        .collect();
     status.policies = summaries(case, snapshot, judgement);
-    let open = judgement.verdicts.iter().filter(|v| matches!(v.outcome, Outcome::Violated(_))).count();
+    let open = judgement
+        .verdicts
+        .iter()
+        .filter(|v| matches!(v.outcome, Outcome::Violated(_)))
+        .count();
     status.drift = i64::try_from(open).unwrap_or(i64::MAX);
     remember(status, judgement);
-    condition::set(&mut status.conditions, Said::new("Observed", true, Reason::Observed, ""), generation, now);
+    condition::set(
+        &mut status.conditions,
+        Said::new("Observed", true, Reason::Observed, ""),
+        generation,
+        now,
+    );
     condition::set(&mut status.conditions, compliant(&judgement.verdicts), generation, now);
     status::write(&Api::all(ctx.client.clone()), endpoint, &after).await?;
     Ok(())
@@ -323,7 +412,11 @@ fn remember(status: &mut AwsEndpointStatus, judgement: &Judgement) {
 
 /// One line for each policy that selects the endpoint.
 fn summaries(case: &Case<'_>, snapshot: &Snapshot, judgement: &Judgement) -> Vec<PolicyVerdict> {
-    let candidate = select::Candidate { id: &snapshot.endpoint, name: &snapshot.name, tags: &snapshot.tags };
+    let candidate = select::Candidate {
+        id: &snapshot.endpoint,
+        name: &snapshot.name,
+        tags: &snapshot.tags,
+    };
     case.policies
         .iter()
         .filter(|(policy, _)| select::selects(&policy.selector, candidate))
@@ -336,7 +429,10 @@ fn summaries(case: &Case<'_>, snapshot: &Snapshot, judgement: &Judgement) -> Vec
                     Outcome::Unknown(why) => {
                         unknown += 1;
                         message.get_or_insert_with(|| {
-                            format!("rule {} {}: {why}", verdict.rule, verdict.resource).chars().take(512).collect()
+                            format!("rule {} {}: {why}", verdict.rule, verdict.resource)
+                                .chars()
+                                .take(512)
+                                .collect()
                         });
                     }
                     Outcome::Compliant | Outcome::Exempted => {}
@@ -364,7 +460,11 @@ fn compliant(verdicts: &[Verdict]) -> Said {
     });
     if let Some(first) = violated.next() {
         let more = violated.count();
-        let others = if more == 0 { String::new() } else { format!(" and {more} more") };
+        let others = if more == 0 {
+            String::new()
+        } else {
+            format!(" and {more} more")
+        };
         let message = format!("{} {}{others}", first.rule, first.resource);
         return Said::new("Compliant", false, Reason::Drifted, message);
     }

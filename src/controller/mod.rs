@@ -23,10 +23,11 @@ mod wake;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Namespace;
-use kube::runtime::controller::{Config, Controller};
+use kube::runtime::controller::{Action, Config, Controller};
 use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::{WatchStreamExt, reflector, watcher};
@@ -35,9 +36,11 @@ use tokio::sync::watch;
 
 pub use context::Clock;
 use context::{Context, Stores};
+use outcome::Failure;
 
 use crate::api::{AwsAccount, AwsEndpoint, Drift, EndpointException, EndpointPolicy};
 use crate::aws::apigateway::read::ExportCache;
+use crate::aws::gate::Fence;
 use crate::aws::session::{Limits, Sessions};
 use crate::inventory::Inventory;
 use crate::ops::lease::{Durations, Leases};
@@ -57,10 +60,25 @@ pub struct Options {
 ///
 /// # Errors
 /// When Kubernetes does not know the kinds, or cannot be reached at all.
-pub async fn run(client: Client, options: Options, mut stop: watch::Receiver<bool>, ready: watch::Sender<bool>) -> Result<(), String> {
-    let leases = Arc::new(Leases::new(client.clone(), &options.namespace, &options.identity, Durations::default()));
+pub async fn run(
+    client: Client,
+    options: Options,
+    mut stop: watch::Receiver<bool>,
+    ready: watch::Sender<bool>,
+) -> Result<(), String> {
+    let leases = Arc::new(Leases::new(
+        client.clone(),
+        &options.namespace,
+        &options.identity,
+        Durations::default(),
+    ));
     let base = crate::aws::session::environment().await;
-    let sessions = Sessions::new(&base, options.cluster_id.clone(), leases.clone(), Limits::Quotas);
+    let sessions = Sessions::new(
+        &base,
+        options.cluster_id.clone(),
+        Arc::new(Led(leases.clone())),
+        Limits::Quotas,
+    );
     let (wake, woken) = wake::channel();
 
     let accounts = Controller::new(Api::<AwsAccount>::all(client.clone()), watcher::Config::default());
@@ -82,7 +100,13 @@ pub async fn run(client: Client, options: Options, mut stop: watch::Receiver<boo
     };
     let clock: Clock = Arc::new(Timestamp::now);
     let ctx = Arc::new(Context {
-        events: Recorder::new(client.clone(), Reporter { controller: "plumbline".into(), instance: Some(options.identity.clone()) }),
+        events: Recorder::new(
+            client.clone(),
+            Reporter {
+                controller: "plumbline".into(),
+                instance: Some(options.identity.clone()),
+            },
+        ),
         client: client.clone(),
         sessions,
         inventory: Inventory::default(),
@@ -107,7 +131,7 @@ pub async fn run(client: Client, options: Options, mut stop: watch::Receiver<boo
         .reconcile_on(woken.accounts)
         .graceful_shutdown_on(ended.clone())
         .run(
-            move |object, _| after(account_ctx.clone(), move |ctx| account::reconcile(object, ctx)),
+            move |object, _| after(account_ctx.clone(), move |ctx| account::reconcile(object, ctx).boxed()),
             outcome::retry,
             ctx.clone(),
         )
@@ -122,7 +146,7 @@ pub async fn run(client: Client, options: Options, mut stop: watch::Receiver<boo
         .reconcile_all_on(woken.policies)
         .graceful_shutdown_on(ended.clone())
         .run(
-            move |object, _| after(policy_ctx.clone(), move |ctx| policy::reconcile(object, ctx)),
+            move |object, _| after(policy_ctx.clone(), move |ctx| policy::reconcile(object, ctx).boxed()),
             outcome::retry,
             ctx.clone(),
         )
@@ -131,12 +155,18 @@ pub async fn run(client: Client, options: Options, mut stop: watch::Receiver<boo
     let all_endpoints = wake.clone();
     let endpoint_ctx = gate(&ctx);
     let endpoints = endpoints
-        .watches(Api::<Drift>::all(client.clone()), watcher::Config::default(), |drift| [endpoint::of_drift(&drift)])
+        .watches(Api::<Drift>::all(client.clone()), watcher::Config::default(), |drift| {
+            [endpoint::of_drift(&drift)]
+        })
         .reconcile_on(woken.endpoints)
         .reconcile_all_on(woken.all_endpoints)
         .graceful_shutdown_on(ended.clone())
         .run(
-            move |object, _| after(endpoint_ctx.clone(), move |ctx| endpoint::reconcile(object, ctx)),
+            move |object, _| {
+                after(endpoint_ctx.clone(), move |ctx| {
+                    endpoint::reconcile(object, ctx).boxed()
+                })
+            },
             outcome::retry,
             ctx.clone(),
         )
@@ -147,7 +177,7 @@ pub async fn run(client: Client, options: Options, mut stop: watch::Receiver<boo
         .reconcile_all_on(woken.all_drifts)
         .graceful_shutdown_on(ended.clone())
         .run(
-            move |object, _| after(drift_ctx.clone(), move |ctx| drift::reconcile(object, ctx)),
+            move |object, _| after(drift_ctx.clone(), move |ctx| drift::reconcile(object, ctx).boxed()),
             outcome::retry,
             ctx.clone(),
         )
@@ -176,16 +206,27 @@ pub async fn run(client: Client, options: Options, mut stop: watch::Receiver<boo
         }
     };
     futures::join!(accounts, policies, endpoints, drifts, changes);
-    ctx.sweepers.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
+    ctx.sweepers
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+        .clear();
     leases.shutdown().await;
     Ok(())
 }
 
+/// The fence of the leases.
+struct Led(Arc<Leases>);
+
+impl Fence for Led {
+    fn may_write(&self, account_id: &str) -> bool {
+        self.0.leads(account_id)
+    }
+}
+
 /// Waits for the stores, then reconciles.
-async fn after<F, R>(gate: (Arc<Context>, watch::Receiver<bool>), reconcile: F) -> R::Output
+async fn after<F>(gate: (Arc<Context>, watch::Receiver<bool>), reconcile: F) -> Result<Action, Failure>
 where
-    F: FnOnce(Arc<Context>) -> R,
-    R: Future,
+    F: FnOnce(Arc<Context>) -> BoxFuture<'static, Result<Action, Failure>>,
 {
     let (ctx, mut filled) = gate;
     let _ = filled.wait_for(|filled| *filled).await;
@@ -193,7 +234,14 @@ where
 }
 
 async fn fill(ctx: &Context) {
-    let Stores { accounts, policies, exceptions, endpoints, drifts, namespaces } = &ctx.stores;
+    let Stores {
+        accounts,
+        policies,
+        exceptions,
+        endpoints,
+        drifts,
+        namespaces,
+    } = &ctx.stores;
     let _ = futures::join!(
         accounts.wait_until_ready(),
         policies.wait_until_ready(),
@@ -211,7 +259,10 @@ where
 {
     let (store, writer) = reflector::store();
     let (changed, changes) = watch::channel(0);
-    let stream = watcher(api, watcher::Config::default()).default_backoff().reflect(writer).touched_objects();
+    let stream = watcher(api, watcher::Config::default())
+        .default_backoff()
+        .reflect(writer)
+        .touched_objects();
     tokio::spawn(stream.for_each(move |_| {
         changed.send_modify(|n| *n += 1);
         futures::future::ready(())
@@ -228,7 +279,9 @@ fn report<K: kube::Resource, Q: std::fmt::Debug, E: std::fmt::Display>(
 {
     if let Err(error) = result {
         match error {
-            kube::runtime::controller::Error::ReconcilerFailed(error, _) => tracing::debug!(kind, %error, "to be tried again"),
+            kube::runtime::controller::Error::ReconcilerFailed(error, _) => {
+                tracing::debug!(kind, %error, "to be tried again")
+            }
             error => tracing::debug!(kind, %error, "watch"),
         }
     }

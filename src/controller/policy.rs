@@ -44,7 +44,12 @@ pub async fn reconcile(policy: Arc<EndpointPolicy>, ctx: Arc<Context>) -> Result
     };
     condition::set(&mut status.conditions, ready, generation, now);
     condition::set(&mut status.conditions, compliant, generation, now);
-    status::write(&Api::namespaced(ctx.client.clone(), &policy.namespace().unwrap_or_default()), &policy, &after).await?;
+    status::write(
+        &Api::namespaced(ctx.client.clone(), &policy.namespace().unwrap_or_default()),
+        policy.as_ref(),
+        &after,
+    )
+    .await?;
     Ok(Action::requeue(RECHECK))
 }
 
@@ -73,10 +78,16 @@ fn ready(policy: &EndpointPolicy, accounts: &[Arc<AwsAccount>], ctx: &Context) -
     let namespace = policy.namespace().unwrap_or_default();
     let known = |name: &String| ctx.stores.accounts.state().iter().any(|a| a.name_any() == *name);
     if let Some(missing) = policy.spec.accounts.iter().find(|name| !known(name)) {
-        let message = format!("spec.accounts: there is no AwsAccount {missing}: create it, or name one of `kubectl get awsaccounts`");
+        let message = format!(
+            "spec.accounts: there is no AwsAccount {missing}: create it, or name one of `kubectl get awsaccounts`"
+        );
         return Said::new("Ready", false, Reason::Invalid, message);
     }
-    let refusing = policy.spec.accounts.iter().find(|name| !accounts.iter().any(|a| a.name_any() == **name));
+    let refusing = policy
+        .spec
+        .accounts
+        .iter()
+        .find(|name| !accounts.iter().any(|a| a.name_any() == **name));
     match refusing {
         Some(account) => Said::new("Ready", false, Reason::NotGranted, not_granted(account, &namespace)),
         None if accounts.is_empty() => Said::new("Ready", false, Reason::NotGranted, not_granted("(any)", &namespace)),
@@ -113,13 +124,25 @@ fn tally(policy: &EndpointPolicy, accounts: &[Arc<AwsAccount>], ctx: &Context) -
         if swept.is_none_or(|at| stale(account, at.0.as_second(), ctx)) {
             tally.unswept.get_or_insert_with(|| account.name_any());
         }
-        for endpoint in ctx.stores.endpoints.state().iter().filter(|e| e.spec.account_id == account.spec.account_id) {
+        for endpoint in ctx
+            .stores
+            .endpoints
+            .state()
+            .iter()
+            .filter(|e| e.spec.account_id == account.spec.account_id)
+        {
             if selects(policy, account, endpoint, &labels) {
                 judge(&mut tally, endpoint, &uid, policy.metadata.generation);
             }
         }
     }
-    for drift in ctx.stores.drifts.state().iter().filter(|d| d.spec.policy_uid == uid && episode::is_open(d)) {
+    for drift in ctx
+        .stores
+        .drifts
+        .state()
+        .iter()
+        .filter(|d| d.spec.policy_uid == uid && episode::is_open(d))
+    {
         tally.drifts += 1;
         if drift.status.as_ref().is_some_and(|s| s.phase == Phase::Waiting) {
             tally.waiting += 1;
@@ -135,7 +158,12 @@ fn stale(account: &AwsAccount, swept: i64, ctx: &Context) -> bool {
     ctx.now().as_second() - swept > patience
 }
 
-fn selects(policy: &EndpointPolicy, account: &AwsAccount, endpoint: &AwsEndpoint, labels: &BTreeMap<String, String>) -> bool {
+fn selects(
+    policy: &EndpointPolicy,
+    account: &AwsAccount,
+    endpoint: &AwsEndpoint,
+    labels: &BTreeMap<String, String>,
+) -> bool {
     let nothing = BTreeMap::new();
     let tags = endpoint.status.as_ref().map_or(&nothing, |s| &s.tags);
     let id = EndpointId {
@@ -151,14 +179,19 @@ fn selects(policy: &EndpointPolicy, account: &AwsAccount, endpoint: &AwsEndpoint
 
 fn judge(tally: &mut Tally, endpoint: &AwsEndpoint, uid: &str, generation: Option<i64>) {
     tally.selected += 1;
-    let said = endpoint.status.as_ref().and_then(|s| s.policies.iter().find(|p| p.uid == uid));
+    let said = endpoint
+        .status
+        .as_ref()
+        .and_then(|s| s.policies.iter().find(|p| p.uid == uid));
     match said.filter(|p| Some(p.generation) == generation) {
         None => tally.pending += 1,
         Some(said) => {
             tally.violated += i64::from(said.violated > 0);
             tally.unknown += i64::from(said.unknown > 0);
             if let Some(message) = &said.message {
-                tally.message.get_or_insert_with(|| format!("{}: {message}", endpoint.name_any()));
+                tally
+                    .message
+                    .get_or_insert_with(|| format!("{}: {message}", endpoint.name_any()));
             }
         }
     }
@@ -174,14 +207,26 @@ fn count(status: &mut EndpointPolicyStatus, tally: &Tally) {
 fn compliant(tally: &Tally) -> Said {
     let said = |status: Status, reason, message: String| Said::new("Compliant", status, reason, message);
     if tally.violated > 0 || tally.drifts > 0 {
-        let message = format!("{} open drifts on {} of {} endpoints", tally.drifts, tally.violated, tally.selected);
+        let message = format!(
+            "{} open drifts on {} of {} endpoints",
+            tally.drifts, tally.violated, tally.selected
+        );
         return said(Status::False, Reason::Drifted, message);
     }
     if let Some(account) = &tally.unswept {
-        return said(Status::Unknown, Reason::Pending, format!("AwsAccount {account} was not swept lately"));
+        return said(
+            Status::Unknown,
+            Reason::Pending,
+            format!("AwsAccount {account} was not swept lately"),
+        );
     }
     if tally.unknown > 0 {
-        let message = format!("{} of {} endpoints: {}", tally.unknown, tally.selected, tally.message.clone().unwrap_or_default());
+        let message = format!(
+            "{} of {} endpoints: {}",
+            tally.unknown,
+            tally.selected,
+            tally.message.clone().unwrap_or_default()
+        );
         return said(Status::Unknown, Reason::Unreadable, message);
     }
     if tally.pending > 0 {
@@ -189,7 +234,11 @@ fn compliant(tally: &Tally) -> Said {
         return said(Status::Unknown, Reason::Pending, message);
     }
     if tally.selected == 0 {
-        return said(Status::Unknown, Reason::NoEndpoints, "the selector selects nothing".into());
+        return said(
+            Status::Unknown,
+            Reason::NoEndpoints,
+            "the selector selects nothing".into(),
+        );
     }
     said(Status::True, Reason::Compliant, format!("{} endpoints", tally.selected))
 }

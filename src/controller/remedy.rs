@@ -40,7 +40,13 @@ pub async fn repair(
 ) -> Result<Action, Failure> {
     let now = ctx.now();
     let audit = account.spec.audit.is_some();
-    let due = |k: &Kept| k.drift.status.as_ref().and_then(|s| s.next_attempt_at.as_ref()).is_none_or(|at| at.0 <= now);
+    let due = |k: &Kept| {
+        k.drift
+            .status
+            .as_ref()
+            .and_then(|s| s.next_attempt_at.as_ref())
+            .is_none_or(|at| at.0 <= now)
+    };
     let ready = |k: &&Kept| match (&k.verdict.outcome, &k.drift.status) {
         (Outcome::Violated(violation), Some(status)) => episode::ready(status, audit, violation),
         _ => false,
@@ -89,14 +95,22 @@ impl Round<'_> {
             Ok(parts) => parts,
             Err(error) => return self.failed(&drifts, &error).await,
         };
-        for drift in drifts.iter().filter(|d| repairing(d) && !parts.iter().any(|p| Some(&p.uid) == d.uid().as_ref())) {
+        for drift in drifts
+            .iter()
+            .filter(|d| repairing(d) && !parts.iter().any(|p| Some(&p.uid) == d.uid().as_ref()))
+        {
             let why = "AWS needs other calls now than those that were planned: planning anew";
             self.stand(drift, Phase::Waiting, Reason::Overtaken, why, None).await?;
         }
         if parts.is_empty() {
             return Ok(Action::requeue(Duration::from_secs(1)));
         }
-        let transaction = Transaction { reader: &reader, writer: &writer, endpoint: &id };
+        let transaction = Transaction {
+            reader: &reader,
+            writer: &writer,
+            endpoint: &id,
+            exports: &self.ctx.exports,
+        };
         let looked = match transaction.look(parts).await {
             Ok(looked) => looked,
             Err(error) => return self.failed(&drifts, &error).await,
@@ -108,7 +122,10 @@ impl Round<'_> {
             return Ok(Action::requeue(LOOK_AGAIN));
         }
         let mut begun = Vec::new();
-        for drift in drifts.iter().filter(|d| looked.ready.iter().any(|p| Some(&p.uid) == d.uid().as_ref())) {
+        for drift in drifts
+            .iter()
+            .filter(|d| looked.ready.iter().any(|p| Some(&p.uid) == d.uid().as_ref()))
+        {
             begun.push(self.begin(drift).await?);
         }
         self.carry_out(&transaction, &looked, begun, &reader, &id).await
@@ -122,7 +139,10 @@ impl Round<'_> {
         reader: &crate::aws::apigateway::client::Client,
         id: &EndpointId,
     ) -> Result<Action, Failure> {
-        let book = Book { ctx: self.ctx, drifts: Mutex::new(begun) };
+        let book = Book {
+            ctx: self.ctx,
+            drifts: Mutex::new(begun),
+        };
         let end = transaction.run(looked, &book).await;
         let drifts = book.drifts.into_inner();
         match end {
@@ -132,14 +152,28 @@ impl Round<'_> {
             }
             End::Overtaken(why) => {
                 for drift in &drifts {
-                    self.stand(drift, Phase::Waiting, Reason::Overtaken, &format!("{why}; looking again"), None).await?;
+                    self.stand(
+                        drift,
+                        Phase::Waiting,
+                        Reason::Overtaken,
+                        &format!("{why}; looking again"),
+                        None,
+                    )
+                    .await?;
                 }
                 self.look_again(reader, id).await;
                 Ok(Action::requeue(Duration::from_secs(1)))
             }
             End::Collided(why) => {
                 for drift in &drifts {
-                    self.stand(drift, Phase::Failed, Reason::Overtaken, &why, Some(Duration::from_secs(300))).await?;
+                    self.stand(
+                        drift,
+                        Phase::Failed,
+                        Reason::Overtaken,
+                        &why,
+                        Some(Duration::from_secs(300)),
+                    )
+                    .await?;
                 }
                 Ok(Action::requeue(Duration::from_secs(300)))
             }
@@ -162,7 +196,10 @@ impl Round<'_> {
             self.ctx.wake.endpoint(&name);
         }
         let judgement = Case::new(self.ctx, self.account, self.endpoint).judge(&snapshot);
-        Ok(drifts.iter().filter_map(|drift| part(drift, &judgement.verdicts, &id.id)).collect())
+        Ok(drifts
+            .iter()
+            .filter_map(|drift| part(drift, &judgement.verdicts, &id.id))
+            .collect())
     }
 
     /// The Drift says that AWS is about to be written, before it is.
@@ -175,7 +212,8 @@ impl Round<'_> {
             let patch = serde_json::json!({
                 "metadata": {"resourceVersion": drift.resource_version(), "finalizers": finalizers}
             });
-            drift = status::bounded(api.patch(&drift.name_any(), &PatchParams::default(), &Patch::Merge(patch))).await?;
+            drift =
+                status::bounded(api.patch(&drift.name_any(), &PatchParams::default(), &Patch::Merge(patch))).await?;
         }
         let mut after = drift.clone();
         let now = self.ctx.now();
@@ -183,7 +221,12 @@ impl Round<'_> {
         status.attempts += 1;
         status.next_attempt_at = None;
         status.pending_edits.clear();
-        episode::stand(status, Phase::Repairing, Some(Reason::Repairing), "the repair is under way");
+        episode::stand(
+            status,
+            Phase::Repairing,
+            Some(Reason::Repairing),
+            "the repair is under way",
+        );
         let open = Said::new("Authorized", true, Reason::Authorized, "enforcement is Enforce");
         condition::set(&mut status.conditions, open, None, now);
         let under_way = Said::new("Repaired", Status::Unknown, Reason::Repairing, "");
@@ -203,7 +246,12 @@ impl Round<'_> {
             condition::set(&mut status.conditions, done, None, self.ctx.now());
             let look = Said::new("Verified", Status::Unknown, Reason::Verifying, "");
             condition::set(&mut status.conditions, look, None, self.ctx.now());
-            episode::stand(status, Phase::Repairing, Some(Reason::Verifying), "repaired; reading it back");
+            episode::stand(
+                status,
+                Phase::Repairing,
+                Some(Reason::Verifying),
+                "repaired; reading it back",
+            );
             written.push(status::write(&self.api(&drift), &drift, &after).await?.unwrap_or(after));
         }
         Ok(written)
@@ -227,39 +275,61 @@ impl Round<'_> {
         let mut open = false;
         for drift in drifts {
             let identity = episode::Identity::of_drift(&drift.spec);
-            let verdict = judgement.verdicts.iter().find(|v| episode::Identity::of_verdict(v) == identity);
+            let verdict = judgement
+                .verdicts
+                .iter()
+                .find(|v| episode::Identity::of_verdict(v) == identity);
             match verdict.map(|v| &v.outcome) {
                 Some(Outcome::Compliant) => {
                     let mut after = drift.clone();
                     let proof = Some(proof(drift, self.endpoint));
-                    episode::resolve(after.status.get_or_insert_default(), Resolution::Repaired, proof, self.ctx.now());
+                    episode::resolve(
+                        after.status.get_or_insert_default(),
+                        Resolution::Repaired,
+                        proof,
+                        self.ctx.now(),
+                    );
                     status::write(&self.api(drift), drift, &after).await?;
                 }
                 Some(Outcome::Violated(_)) => {
                     let why = "the repair was made, and a new read still shows the drift";
-                    self.stand(drift, Phase::Failed, Reason::RepairFailed, why, Some(LOOK_AGAIN)).await?;
+                    self.stand(drift, Phase::Failed, Reason::RepairFailed, why, Some(LOOK_AGAIN))
+                        .await?;
                     open = true;
                 }
                 _ => open = true,
             }
         }
         self.ctx.wake.endpoint(&name); // its status still tells of before
-        Ok(if open { Action::requeue(LOOK_AGAIN.min(VERIFY_WITHIN)) } else { Action::await_change() })
+        Ok(if open {
+            Action::requeue(LOOK_AGAIN.min(VERIFY_WITHIN))
+        } else {
+            Action::await_change()
+        })
     }
 
     /// Reads the endpoint again after somebody else wrote.
     async fn look_again(&self, reader: &crate::aws::apigateway::client::Client, id: &EndpointId) {
         let depth = self.ctx.depth();
         if let Ok(snapshot) = sweep::again(reader, id, depth, &self.ctx.exports).await {
-            self.ctx.inventory.keep(&self.endpoint.name_any(), snapshot, depth, self.ctx.now());
+            self.ctx
+                .inventory
+                .keep(&self.endpoint.name_any(), snapshot, depth, self.ctx.now());
         }
     }
 
     async fn hold(&self, drifts: &[Drift], held: &Held) -> Result<(), Failure> {
-        let Some(drift) = drifts.iter().find(|d| d.uid().as_ref() == Some(&held.uid)) else { return Ok(()) };
+        let Some(drift) = drifts.iter().find(|d| d.uid().as_ref() == Some(&held.uid)) else {
+            return Ok(());
+        };
         let mut after = drift.clone();
         let status = after.status.get_or_insert_default();
-        status.pending_edits = held.pending_edits.iter().take(32).map(|e| e.chars().take(512).collect()).collect();
+        status.pending_edits = held
+            .pending_edits
+            .iter()
+            .take(32)
+            .map(|e| e.chars().take(512).collect())
+            .collect();
         episode::stand(status, Phase::Waiting, Some(held.reason), &held.message);
         let closed = Said::new("Authorized", false, held.reason, held.message.clone());
         condition::set(&mut status.conditions, closed, None, self.ctx.now());
@@ -283,8 +353,13 @@ impl Round<'_> {
                 (true, false) => Phase::Waiting,
                 (false, _) => Phase::Failed,
             };
-            let reason = if phase == Phase::Failed { Reason::RepairFailed } else { sweeper::reason(error) };
-            self.stand(drift, phase, reason, &sweeper::explain(error), Some(after)).await?;
+            let reason = if phase == Phase::Failed {
+                Reason::RepairFailed
+            } else {
+                sweeper::reason(error)
+            };
+            self.stand(drift, phase, reason, &sweeper::explain(error), Some(after))
+                .await?;
         }
         Ok(Action::requeue(soonest))
     }
@@ -302,7 +377,12 @@ impl Round<'_> {
         let status = after.status.get_or_insert_default();
         episode::stand(status, phase, Some(reason), message);
         if phase == Phase::Failed {
-            condition::set(&mut status.conditions, Said::new("Repaired", false, reason, message), None, now);
+            condition::set(
+                &mut status.conditions,
+                Said::new("Repaired", false, reason, message),
+                None,
+                now,
+            );
         }
         status.next_attempt_at = again.and_then(|d| now.checked_add(d).ok()).map(Time);
         status::write(&self.api(drift), drift, &after).await?;
@@ -322,8 +402,12 @@ fn repairing(drift: &Drift) -> bool {
 fn part(drift: &Drift, verdicts: &[Verdict], rest_api: &str) -> Option<Part> {
     let identity = episode::Identity::of_drift(&drift.spec);
     let verdict = verdicts.iter().find(|v| episode::Identity::of_verdict(v) == identity)?;
-    let Outcome::Violated(violation) = &verdict.outcome else { return None };
-    let Remedy::Plan(found) = &violation.remedy else { return None };
+    let Outcome::Violated(violation) = &verdict.outcome else {
+        return None;
+    };
+    let Remedy::Plan(found) = &violation.remedy else {
+        return None;
+    };
     let status = drift.status.as_ref()?;
     let calls = found.calls(rest_api);
     let same = plan::digest(&calls) == status.plan_digest;
@@ -355,7 +439,9 @@ pub fn proof(drift: &Drift, _: &AwsEndpoint) -> String {
     let intent = drift.status.as_ref().and_then(|s| s.intent.as_ref());
     match intent.and_then(|i| i.deployment_id.as_ref()) {
         Some(deployment) => {
-            format!("by deployment {deployment}, made after the repaired settings were read back, and by an export of the stage")
+            format!(
+                "by deployment {deployment}, made after the repaired settings were read back, and by an export of the stage"
+            )
         }
         None => "read back from AWS".to_owned(),
     }
@@ -370,7 +456,10 @@ struct Book<'a> {
 impl Ledger for Book<'_> {
     async fn intend(&self, uids: &[String], intent: &Intent) -> bool {
         let mut drifts = self.drifts.lock().await;
-        for drift in drifts.iter_mut().filter(|d| d.uid().is_some_and(|uid| uids.contains(&uid))) {
+        for drift in drifts
+            .iter_mut()
+            .filter(|d| d.uid().is_some_and(|uid| uids.contains(&uid)))
+        {
             let api: Api<Drift> = Api::namespaced(self.ctx.client.clone(), &drift.namespace().unwrap_or_default());
             let mut after = drift.clone();
             after.status.get_or_insert_default().intent = Some(intent.clone());

@@ -37,7 +37,13 @@ pub fn channel() -> (Wake, Woken) {
     let (accounts, woken_accounts) = mpsc::unbounded();
     let (policies, woken_policies) = mpsc::unbounded();
     (
-        Wake { endpoints, all_endpoints, all_drifts, accounts, policies },
+        Wake {
+            endpoints,
+            all_endpoints,
+            all_drifts,
+            accounts,
+            policies,
+        },
         Woken {
             endpoints: woken_endpoints,
             all_endpoints: woken_all_endpoints,

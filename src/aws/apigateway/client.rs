@@ -18,6 +18,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_types::SdkConfig;
+use futures::future::BoxFuture;
 use serde_json::Value;
 
 use crate::aws::budget::Priority;
@@ -102,22 +103,26 @@ impl Client {
 
     /// Every REST API, with policy, tags and settings.
     pub async fn get_rest_apis(&self) -> Result<Vec<Value>, Error> {
-        every_page("GetRestApis", async |position| {
-            send!(self, reads, "GetRestApis", |sdk| sdk
-                .get_rest_apis()
-                .limit(PAGE)
-                .set_position(position))
+        every_page("GetRestApis", |position| {
+            Box::pin(async move {
+                send!(self, reads, "GetRestApis", |sdk| sdk
+                    .get_rest_apis()
+                    .limit(PAGE)
+                    .set_position(position))
+            })
         })
         .await
     }
 
     /// Every custom domain name.
     pub async fn get_domain_names(&self) -> Result<Vec<Value>, Error> {
-        every_page("GetDomainNames", async |position| {
-            send!(self, reads, "GetDomainNames", |sdk| sdk
-                .get_domain_names()
-                .limit(PAGE)
-                .set_position(position))
+        every_page("GetDomainNames", |position| {
+            Box::pin(async move {
+                send!(self, reads, "GetDomainNames", |sdk| sdk
+                    .get_domain_names()
+                    .limit(PAGE)
+                    .set_position(position))
+            })
         })
         .await
     }
@@ -130,13 +135,15 @@ impl Client {
 
     /// Every resource of an API's editor, with its methods and their integrations.
     pub async fn get_resources(&self, api: &str) -> Result<Vec<Value>, Error> {
-        every_page("GetResources", async |position| {
-            send!(self, reads, "GetResources", |sdk| sdk
-                .get_resources()
-                .rest_api_id(api)
-                .limit(PAGE)
-                .embed("methods")
-                .set_position(position))
+        every_page("GetResources", |position| {
+            Box::pin(async move {
+                send!(self, reads, "GetResources", |sdk| sdk
+                    .get_resources()
+                    .rest_api_id(api)
+                    .limit(PAGE)
+                    .embed("methods")
+                    .set_position(position))
+            })
         })
         .await
     }
@@ -175,60 +182,70 @@ impl Client {
 
     /// Every deployment of an API.
     pub async fn get_deployments(&self, api: &str) -> Result<Vec<Value>, Error> {
-        every_page("GetDeployments", async |position| {
-            send!(self, reads, "GetDeployments", |sdk| sdk
-                .get_deployments()
-                .rest_api_id(api)
-                .limit(PAGE)
-                .set_position(position))
+        every_page("GetDeployments", |position| {
+            Box::pin(async move {
+                send!(self, reads, "GetDeployments", |sdk| sdk
+                    .get_deployments()
+                    .rest_api_id(api)
+                    .limit(PAGE)
+                    .set_position(position))
+            })
         })
         .await
     }
 
     /// Every authorizer of an API's editor.
     pub async fn get_authorizers(&self, api: &str) -> Result<Vec<Value>, Error> {
-        every_page("GetAuthorizers", async |position| {
-            send!(self, reads, "GetAuthorizers", |sdk| sdk
-                .get_authorizers()
-                .rest_api_id(api)
-                .limit(PAGE)
-                .set_position(position))
+        every_page("GetAuthorizers", |position| {
+            Box::pin(async move {
+                send!(self, reads, "GetAuthorizers", |sdk| sdk
+                    .get_authorizers()
+                    .rest_api_id(api)
+                    .limit(PAGE)
+                    .set_position(position))
+            })
         })
         .await
     }
 
     /// Every request validator of an API's editor.
     pub async fn get_request_validators(&self, api: &str) -> Result<Vec<Value>, Error> {
-        every_page("GetRequestValidators", async |position| {
-            send!(self, reads, "GetRequestValidators", |sdk| sdk
-                .get_request_validators()
-                .rest_api_id(api)
-                .limit(PAGE)
-                .set_position(position))
+        every_page("GetRequestValidators", |position| {
+            Box::pin(async move {
+                send!(self, reads, "GetRequestValidators", |sdk| sdk
+                    .get_request_validators()
+                    .rest_api_id(api)
+                    .limit(PAGE)
+                    .set_position(position))
+            })
         })
         .await
     }
 
     /// Every model of an API's editor.
     pub async fn get_models(&self, api: &str) -> Result<Vec<Value>, Error> {
-        every_page("GetModels", async |position| {
-            send!(self, reads, "GetModels", |sdk| sdk
-                .get_models()
-                .rest_api_id(api)
-                .limit(PAGE)
-                .set_position(position))
+        every_page("GetModels", |position| {
+            Box::pin(async move {
+                send!(self, reads, "GetModels", |sdk| sdk
+                    .get_models()
+                    .rest_api_id(api)
+                    .limit(PAGE)
+                    .set_position(position))
+            })
         })
         .await
     }
 
     /// Every gateway response of an API's editor, the defaults too.
     pub async fn get_gateway_responses(&self, api: &str) -> Result<Vec<Value>, Error> {
-        every_page("GetGatewayResponses", async |position| {
-            send!(self, reads, "GetGatewayResponses", |sdk| sdk
-                .get_gateway_responses()
-                .rest_api_id(api)
-                .limit(PAGE)
-                .set_position(position))
+        every_page("GetGatewayResponses", |position| {
+            Box::pin(async move {
+                send!(self, reads, "GetGatewayResponses", |sdk| sdk
+                    .get_gateway_responses()
+                    .rest_api_id(api)
+                    .limit(PAGE)
+                    .set_position(position))
+            })
         })
         .await
     }
@@ -331,9 +348,10 @@ impl Client {
 }
 
 /// All pages or none. A position seen before would go round for ever.
-async fn every_page(
+async fn every_page<'a>(
     operation: &'static str,
-    page: impl AsyncFn(Option<String>) -> Result<Value, Error>,
+    // Boxed: the compiler cannot yet tell that an async closure which borrows is `Send`.
+    page: impl Fn(Option<String>) -> BoxFuture<'a, Result<Value, Error>>,
 ) -> Result<Vec<Value>, Error> {
     let mut all = Vec::new();
     let mut seen = BTreeSet::new();
@@ -448,9 +466,10 @@ mod tests {
     #[tokio::test]
     async fn pages_are_read_to_the_end_or_not_at_all() {
         let pages = |answers: Vec<Value>| async move {
-            every_page("GetModels", async |position: Option<String>| {
+            every_page("GetModels", |position: Option<String>| {
                 let at: usize = position.map_or(0, |position| position.parse().unwrap());
-                Ok(answers[at].clone())
+                let answer = answers[at].clone();
+                Box::pin(async move { Ok(answer) })
             })
             .await
         };

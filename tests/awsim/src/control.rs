@@ -38,7 +38,8 @@ pub(crate) fn control(sim: &Awsim, request: &http::Request<Bytes>, now: Timestam
     response
 }
 
-fn bad<E: ToString>(error: E) -> (StatusCode, String) {
+#[allow(clippy::needless_pass_by_value)] // what map_err hands over
+fn bad(error: impl ToString) -> (StatusCode, String) {
     (StatusCode::BAD_REQUEST, error.to_string())
 }
 

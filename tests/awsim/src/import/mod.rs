@@ -32,7 +32,11 @@ impl Document {
     pub(crate) fn read(text: &[u8]) -> Result<Self, AwsError> {
         let root: Value = serde_json::from_slice(text)
             .map_err(|error| AwsError::bad_request(format!("Invalid OpenAPI input: {error}")))?;
-        if root["swagger"] == "2.0" || root["openapi"].as_str().is_some_and(|version| version.starts_with("3.")) {
+        if root["swagger"] == "2.0"
+            || root["openapi"]
+                .as_str()
+                .is_some_and(|version| version.starts_with("3."))
+        {
             return Ok(Self { root });
         }
         Err(AwsError::bad_request("Invalid OpenAPI input"))
@@ -58,8 +62,16 @@ impl Document {
             let Some(item) = item.as_object() else { continue };
             for (verb, operation) in item {
                 let Some(verb) = operation::verb(verb) else { continue };
-                let method = self.method(verb, operation, &item.get("parameters").cloned().unwrap_or_default(), editor, at)?;
-                Arc::make_mut(&mut editor.resources[at]).resource_methods.insert(verb.to_owned(), method);
+                let method = self.method(
+                    verb,
+                    operation,
+                    &item.get("parameters").cloned().unwrap_or_default(),
+                    editor,
+                    at,
+                )?;
+                Arc::make_mut(&mut editor.resources[at])
+                    .resource_methods
+                    .insert(verb.to_owned(), method);
             }
         }
         Ok(())
@@ -95,7 +107,11 @@ impl Document {
     }
 
     fn models(&self, editor: &mut Definition, shop: &mut Workshop<'_>) {
-        let schemas = if self.is_swagger() { &self.root["definitions"] } else { &self.root["components"]["schemas"] };
+        let schemas = if self.is_swagger() {
+            &self.root["definitions"]
+        } else {
+            &self.root["components"]["schemas"]
+        };
         for (name, schema) in schemas.as_object().into_iter().flatten() {
             let model = Model {
                 id: shop.ids.short(),
@@ -111,7 +127,11 @@ impl Document {
     }
 
     fn schemes(&self) -> &Value {
-        if self.is_swagger() { &self.root["securityDefinitions"] } else { &self.root["components"]["securitySchemes"] }
+        if self.is_swagger() {
+            &self.root["securityDefinitions"]
+        } else {
+            &self.root["components"]["securitySchemes"]
+        }
     }
 
     fn authorizers(&self, editor: &mut Definition, shop: &mut Workshop<'_>) -> Result<(), AwsError> {
@@ -120,24 +140,30 @@ impl Document {
             if extension.is_null() {
                 continue;
             }
-            let invalid = |error: serde_json::Error| AwsError::bad_request(format!("Invalid authorizer {name}: {error}"));
+            let invalid =
+                |error: serde_json::Error| AwsError::bad_request(format!("Invalid authorizer {name}: {error}"));
             let mut authorizer: Authorizer = serde_json::from_value(extension.clone()).map_err(invalid)?;
             authorizer.kind = authorizer.kind.to_ascii_uppercase();
             authorizer.name.clone_from(name);
             authorizer.auth_type = scheme["x-amazon-apigateway-authtype"].as_str().map(str::to_owned);
             if authorizer.kind != "REQUEST" {
                 let header = scheme["name"].as_str().unwrap_or("Authorization");
-                authorizer.identity_source.get_or_insert_with(|| format!("method.request.header.{header}"));
+                authorizer
+                    .identity_source
+                    .get_or_insert_with(|| format!("method.request.header.{header}"));
             }
             authorizers::fill(&mut authorizer);
             // An authorizer that is there already keeps its id: methods refer to it.
-            match editor.authorizers.iter_mut().find(|known| known.name == *name) {
-                Some(known) => *known = Authorizer { id: known.id.clone(), seq: known.seq, ..authorizer },
-                None => {
-                    let (id, seq) = (shop.ids.short(), shop.partition.next_seq());
-                    editor.authorizers.push(Authorizer { id, seq, ..authorizer });
-                }
+            if let Some(known) = editor.authorizers.iter_mut().find(|known| known.name == *name) {
+                *known = Authorizer {
+                    id: known.id.clone(),
+                    seq: known.seq,
+                    ..authorizer
+                };
+                continue;
             }
+            let (id, seq) = (shop.ids.short(), shop.partition.next_seq());
+            editor.authorizers.push(Authorizer { id, seq, ..authorizer });
         }
         Ok(())
     }
@@ -146,7 +172,11 @@ impl Document {
         for (name, given) in self.extension("request-validators").as_object().into_iter().flatten() {
             let flag = |flag: &str| given[flag].as_bool().unwrap_or(false);
             let (body, parameters) = (flag("validateRequestBody"), flag("validateRequestParameters"));
-            if let Some(known) = editor.validators.iter_mut().find(|known| known.name.as_ref() == Some(name)) {
+            if let Some(known) = editor
+                .validators
+                .iter_mut()
+                .find(|known| known.name.as_ref() == Some(name))
+            {
                 (known.validate_request_body, known.validate_request_parameters) = (body, parameters);
                 continue;
             }
@@ -176,5 +206,10 @@ impl Document {
 }
 
 fn strings(list: &Value) -> Vec<String> {
-    list.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+    list.as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .map(str::to_owned)
+        .collect()
 }

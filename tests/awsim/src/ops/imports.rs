@@ -13,12 +13,19 @@ use crate::switches::Switch;
 fn workshop<'a>(partition: &'a mut Partition, ids: &'a mut Ids, request: &Request<'_>, api: &str) -> Workshop<'a> {
     let expand = request.switches.is(Switch::PolicyArns, "expanded");
     let prefix = format!("arn:aws:execute-api:{}:{}:{api}/", partition.region, partition.account);
-    Workshop { partition, ids, policy_prefix: expand.then_some(prefix) }
+    Workshop {
+        partition,
+        ids,
+        policy_prefix: expand.then_some(prefix),
+    }
 }
 
 pub(crate) fn import(partition: &mut Partition, ids: &mut Ids, request: &Request<'_>) -> Answered {
     let document = Document::read(request.body)?;
-    let mut settings = Settings { api_key_source: "HEADER".to_owned(), ..Settings::default() };
+    let mut settings = Settings {
+        api_key_source: "HEADER".to_owned(),
+        ..Settings::default()
+    };
     let types = request.query("endpointConfigurationTypes").into_iter();
     settings.endpoint_configuration.types = types.map(str::to_owned).collect();
     restapi::endpoint(&mut settings.endpoint_configuration)?;
@@ -36,7 +43,11 @@ pub(crate) fn put(partition: &mut Partition, ids: &mut Ids, request: &Request<'_
     let mut editor = (*api.editor).clone();
     match request.query("mode") {
         Some("overwrite") => {
-            let mut root = editor.resources.iter().find(|resource| resource.parent_id.is_none()).cloned();
+            let mut root = editor
+                .resources
+                .iter()
+                .find(|resource| resource.parent_id.is_none())
+                .cloned();
             if let Some(root) = &mut root {
                 Arc::make_mut(root).resource_methods.clear();
             }
