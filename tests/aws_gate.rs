@@ -13,6 +13,7 @@ use aws_smithy_runtime_api::client::http::{
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
+use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use plumbline::api::account::AwsAccountSpec;
 use plumbline::api::drift;
 use plumbline::aws::apigateway::{Client, read, write};
@@ -68,7 +69,8 @@ impl HttpConnector for Script {
         let uri = request.uri().to_owned();
         let at = {
             let mut asked = self.asked.lock().unwrap();
-            asked.push(format!("{} {uri}", request.method()));
+            let body = String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned();
+            asked.push(format!("{} {uri} {body}", request.method()));
             asked.len() - 1
         };
         let (status, body) = (self.answer)(request.method(), &uri, at);
@@ -431,4 +433,49 @@ async fn whoever_observes_never_writes_and_a_session_lives_as_long_as_its_roles(
     assert_eq!(sessions.counts().total(), 1);
     assert!(Arc::ptr_eq(&session, &sessions.of(&account(false))));
     assert!(!Arc::ptr_eq(&session, &sessions.of(&account(true))));
+}
+
+#[tokio::test]
+async fn a_role_is_assumed_once_for_all_regions_under_a_name_that_the_trail_shows() {
+    let assumed = "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult><Credentials>\
+                   <AccessKeyId>ASIAROLE</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken>\
+                   <Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>";
+    let script = Script::new(move |_, uri, _| {
+        let sts = uri.contains("//sts.");
+        (200, if sts { assumed.into() } else { r#"{"item":[]}"#.into() })
+    });
+    let session = sessions(&script).await.of(&account(true));
+    for region in ["eu-west-1", "eu-central-1"] {
+        session.observer(region).get_rest_apis().await.unwrap();
+    }
+    let asked = script.asked();
+    assert_eq!(asked.len(), 3, "{asked:?}");
+    for part in ["RoleSessionName=plumbline-c1", "ExternalId=x", "role%2Fobserve"] {
+        assert!(asked[0].contains(part), "{part} in {}", asked[0]);
+    }
+    assert!(asked[2].contains("eu-central-1"), "{}", asked[2]);
+}
+
+/// As `AWS_ENDPOINT_URL_API_GATEWAY` does.
+#[derive(Debug)]
+struct OwnEndpoint;
+
+impl LoadServiceConfig for OwnEndpoint {
+    fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
+        let asked = (key.service_id(), key.env()) == ("API Gateway", "AWS_ENDPOINT_URL");
+        asked.then(|| "http://gateway.test:4566".into())
+    }
+}
+
+#[tokio::test]
+async fn endpoints_come_from_the_standard_variables() {
+    let script = Script::always(200, r#"{"item":[]}"#);
+    let base = config(&script).to_builder().service_config(OwnEndpoint).build();
+    let session = Sessions::new(&base, "c1", Arc::new(Leader::default()), Limits::None).of(&account(false));
+    session.observer("eu-west-1").get_rest_apis().await.unwrap();
+    assert!(
+        script.asked()[0].starts_with("GET http://gateway.test:4566/restapis"),
+        "{:?}",
+        script.asked()
+    );
 }
