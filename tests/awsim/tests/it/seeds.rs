@@ -16,6 +16,7 @@ fn a_fleet_is_compliant_and_deployed_everywhere() {
         .seed(&Seed::from_json(text.to_string().as_bytes()).unwrap(), world.now)
         .unwrap();
     assert_eq!(made.len(), 3);
+    assert!(world.sim.calls().is_empty(), "seeding is no call");
     world.name("api", &json!(made[2]));
     let api = world.get("/restapis/{api}");
     assert_eq!(
@@ -34,7 +35,6 @@ fn a_fleet_is_compliant_and_deployed_everywhere() {
     );
     let paths = world.export("prod")["paths"].as_object().unwrap().len();
     assert_eq!(paths, 2, "two methods a resource");
-    assert!(world.sim.calls().len() == 4, "seeding is no call");
 }
 
 #[test]
