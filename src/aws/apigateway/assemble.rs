@@ -30,12 +30,16 @@ pub fn rest_api(
 ) -> Snapshot {
     let api = document::rest_api(listed);
     let arn = arn(&id.region, &format!("/restapis/{}", id.id));
-    let stages: BTreeMap<String, Value> =
-        stages.iter().map(|stage| (text(stage, "stageName").to_owned(), document::stage(stage))).collect();
+    let stages: BTreeMap<String, Value> = stages
+        .iter()
+        .map(|stage| (text(stage, "stageName").to_owned(), document::stage(stage)))
+        .collect();
     let methods = resources.map(document::methods);
     let digest = digest(&api, &stages, methods.as_deref(), exports);
-    let pointers: BTreeMap<String, StagePointer> =
-        stages.iter().map(|(name, stage)| (name.clone(), pointer(stage))).collect();
+    let pointers: BTreeMap<String, StagePointer> = stages
+        .iter()
+        .map(|(name, stage)| (name.clone(), pointer(stage)))
+        .collect();
     let deployed = Exports::read(&pointers, exports);
 
     let mut found = Vec::with_capacity(1 + stages.len() + methods.as_ref().map_or(0, Vec::len));
@@ -139,9 +143,17 @@ fn methods_of(
             ("httpMethod", &draft.verb),
         ]);
         let document = Document::new(draft.json);
-        resources.insert(draft.key.clone(), method(draft.key, at, Some(document), deployed, pointers, &never));
+        resources.insert(
+            draft.key.clone(),
+            method(draft.key, at, Some(document), deployed, pointers, &never),
+        );
     }
-    for gone in deployed.by_id.values().flatten().flat_map(|deployed| deployed.methods.keys()) {
+    for gone in deployed
+        .by_id
+        .values()
+        .flatten()
+        .flat_map(|deployed| deployed.methods.keys())
+    {
         if !resources.contains_key(gone) {
             let verb = gone.split(' ').next().unwrap_or_default();
             let at = address([("restApiId", id.id.as_str()), ("httpMethod", verb)]);
@@ -202,7 +214,11 @@ fn live_method(key: &str, draft: Option<&Document>, deployed: &Deployed, never: 
     hidden.sort();
     hidden.dedup();
     Known::Shown {
-        document: if same { draft.clone() } else { Document::new(live.clone()) },
+        document: if same {
+            draft.clone()
+        } else {
+            Document::new(live.clone())
+        },
         hidden,
     }
 }
@@ -239,11 +255,17 @@ struct Exports {
 
 impl Exports {
     fn read(pointers: &BTreeMap<String, StagePointer>, exports: &BTreeMap<String, Result<Arc<Value>, String>>) -> Self {
-        let wanted = pointers.values().flat_map(|p| [Some(&p.deployment_id), p.canary.as_ref()]).flatten();
+        let wanted = pointers
+            .values()
+            .flat_map(|p| [Some(&p.deployment_id), p.canary.as_ref()])
+            .flatten();
         let mut by_id = BTreeMap::new();
         for id in wanted {
             if let (false, Some(export)) = (by_id.contains_key(id), exports.get(id)) {
-                let read = export.as_ref().map_err(String::clone).and_then(|export| export::read(export));
+                let read = export
+                    .as_ref()
+                    .map_err(String::clone)
+                    .and_then(|export| export::read(export));
                 by_id.insert(id.clone(), read);
             }
         }
@@ -265,7 +287,11 @@ impl Exports {
                 known,
             });
             // An export shows a stage's first deployment. The second one is known only if another stage has it as its first.
-            if let Some(canary) = pointer.canary.as_ref().filter(|canary| **canary != pointer.deployment_id) {
+            if let Some(canary) = pointer
+                .canary
+                .as_ref()
+                .filter(|canary| **canary != pointer.deployment_id)
+            {
                 let known = match self.by_id.get(canary) {
                     Some(Ok(deployed)) => of(deployed),
                     _ => Known::Unreadable("the canary's deployment cannot be exported".into()),
@@ -283,7 +309,10 @@ impl Exports {
 /// The paths that no export shows.
 fn hidden(target: Target) -> Vec<Path> {
     let properties = table(target).properties.iter();
-    properties.filter(|p| p.live == Live::Hidden).map(|p| Path::of(p.path.iter().copied())).collect()
+    properties
+        .filter(|p| p.live == Live::Hidden)
+        .map(|p| Path::of(p.path.iter().copied()))
+        .collect()
 }
 
 fn pointer(stage: &Value) -> StagePointer {
@@ -295,7 +324,10 @@ fn pointer(stage: &Value) -> StagePointer {
 }
 
 fn address<const N: usize>(fields: [(&str, &str); N]) -> BTreeMap<String, String> {
-    fields.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    fields
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
 }
 
 fn tags(document: &Value) -> BTreeMap<String, String> {

@@ -114,7 +114,9 @@ impl Findings {
                 )),
                 Kind::DiffersInSilence => self.dirty(format!("{what} {path}: the draft differs from what is deployed")),
                 Kind::Unshown => {
-                    self.cannot_tell(format!("{what} {path}: the draft sets it, and the export does not show it"));
+                    self.cannot_tell(format!(
+                        "{what} {path}: the draft sets it, and the export does not show it"
+                    ));
                 }
                 Kind::Unknown => self.cannot_tell(format!("{what} {path}: this field is not known")),
             }
@@ -174,19 +176,39 @@ fn methods(editor: &Editor, deployed: &Deployed, own: &[Own], findings: &mut Fin
             findings.cannot_tell(format!("{} was read without its settings", draft.key));
         } else {
             findings.fields(&draft.key, fields::METHOD, &draft.json, live, &own);
-            reference("authorizerId", &authorizers, &deployed.authorizers, &draft, &own, findings);
-            reference("requestValidatorId", &validators, &deployed.request_validators, &draft, &own, findings);
+            reference(
+                "authorizerId",
+                &authorizers,
+                &deployed.authorizers,
+                &draft,
+                &own,
+                findings,
+            );
+            reference(
+                "requestValidatorId",
+                &validators,
+                &deployed.request_validators,
+                &draft,
+                &own,
+                findings,
+            );
             cache_namespace(&draft, live, &own, findings);
         }
         for path in deployed.untold.get(&draft.key).into_iter().flatten() {
             if !own.iter().any(|own| own.covers(path)) {
-                findings.cannot_tell(format!("{} {path}: the export does not tell what is deployed", draft.key));
+                findings.cannot_tell(format!(
+                    "{} {path}: the export does not tell what is deployed",
+                    draft.key
+                ));
             }
         }
         drafted.insert(draft.key);
     }
     for key in deployed.methods.keys().filter(|key| !drafted.contains(*key)) {
-        if !own_paths(own, Target::Method, key).iter().any(|own| own.keys().is_empty()) {
+        if !own_paths(own, Target::Method, key)
+            .iter()
+            .any(|own| own.keys().is_empty())
+        {
             findings.dirty(format!("{key} was removed"));
         }
     }
@@ -218,7 +240,9 @@ fn reference(
             findings.dirty(format!("{key} {field}: deployed {deployed}, drafted {drafted}"));
         }
         (_, Some(drafted), None) => {
-            findings.cannot_tell(format!("{key} {field}: the draft sets {drafted}, and the export does not show it"));
+            findings.cannot_tell(format!(
+                "{key} {field}: the draft sets {drafted}, and the export does not show it"
+            ));
         }
     }
 }
@@ -234,7 +258,10 @@ fn cache_namespace(draft: &document::Method, live: &Value, own: &[&Path], findin
     if let Some(deployed) = deployed {
         findings.dirty(format!("{} {path}: deployed {deployed}, drafted {drafted}", draft.key));
     } else if !drafted.is_empty() && drafted != draft.resource_id {
-        findings.cannot_tell(format!("{} {path}: the draft sets it, and the export does not show it", draft.key));
+        findings.cannot_tell(format!(
+            "{} {path}: the draft sets it, and the export does not show it",
+            draft.key
+        ));
     }
 }
 
@@ -262,7 +289,10 @@ const KNOWN: &[&str] = &[
 /// An extension that is not known shows something that may be compared with nothing here.
 fn extensions(export: &Value, findings: &mut Findings) {
     for name in export.as_object().into_iter().flatten().map(|(name, _)| name) {
-        if name.strip_prefix("x-amazon-apigateway-").is_some_and(|name| !KNOWN.contains(&name)) {
+        if name
+            .strip_prefix("x-amazon-apigateway-")
+            .is_some_and(|name| !KNOWN.contains(&name))
+        {
             findings.cannot_tell(format!("the export holds {name}, which is not known"));
         }
     }

@@ -152,7 +152,11 @@ mod tests {
         let object = json!({"Version": "2012-10-17", "Statement": [{"Resource": "execute-api:/*"}]});
         let escaped = r#"{\"Version\":\"2012-10-17\",\"Statement\":[{\"Resource\":\"execute-api:\/*\"}]}"#;
         for (field, read, why) in [
-            (json!(escaped), object.clone(), "GetRestApis escapes once more, slashes too"),
+            (
+                json!(escaped),
+                object.clone(),
+                "GetRestApis escapes once more, slashes too",
+            ),
             (json!(object.to_string()), object.clone(), "plain JSON text"),
             (object.clone(), object.clone(), "already an object, as in an export"),
             (json!("{broken"), json!("{broken"), "left as text, not dropped"),
@@ -171,7 +175,10 @@ mod tests {
         let other = json!({"Statement": [{"Resource": ["*"], "Action": ["execute-api:Invoke"],
             "Principal": {"AWS": "*"}, "Effect": "Allow"}], "Version": "2012-10-17"});
         let deny = json!({"Version": "2012-10-17", "Statement": []});
-        assert!(same_policy(Some(&one), Some(&other)), "scalar or list, order, principal");
+        assert!(
+            same_policy(Some(&one), Some(&other)),
+            "scalar or list, order, principal"
+        );
         assert!(!same_policy(Some(&one), Some(&deny)));
         assert!(same_policy(Some(&json!("")), None), "empty text is no policy");
         assert!(!same_policy(Some(&one), None));
@@ -179,9 +186,14 @@ mod tests {
 
     #[test]
     fn what_is_volatile_is_dropped() {
-        let api = rest_api(&json!({"id": "a1", "name": "pets", "createdDate": 1, "apiStatus": "UPDATING",
-            "apiStatusMessage": "soon", "tags": {}, "policy": "{\\\"Version\\\":\\\"2012-10-17\\\"}"}));
-        assert_eq!(api, json!({"id": "a1", "name": "pets", "policy": {"Version": "2012-10-17"}}));
+        let api = rest_api(
+            &json!({"id": "a1", "name": "pets", "createdDate": 1, "apiStatus": "UPDATING",
+            "apiStatusMessage": "soon", "tags": {}, "policy": "{\\\"Version\\\":\\\"2012-10-17\\\"}"}),
+        );
+        assert_eq!(
+            api,
+            json!({"id": "a1", "name": "pets", "policy": {"Version": "2012-10-17"}})
+        );
         let tagged = rest_api(&json!({"id": "a1", "tags": {"team": "x"}}));
         assert_eq!(tagged["tags"]["team"], "x");
         let stage = stage(&json!({"stageName": "prod", "lastUpdatedDate": 2, "methodSettings": {}}));

@@ -80,7 +80,11 @@ pub fn read(export: &Value) -> Result<Deployed, String> {
                 }
                 None => method.untold.push(Path::of(["methodIntegration"])),
             }
-            if let Some(validator) = operation.get(VALIDATOR).or_else(|| export.get(VALIDATOR)).and_then(Value::as_str) {
+            if let Some(validator) = operation
+                .get(VALIDATOR)
+                .or_else(|| export.get(VALIDATOR))
+                .and_then(Value::as_str)
+            {
                 deployed.request_validators.insert(key.clone(), validator.to_owned());
             }
             if !method.untold.is_empty() {
@@ -158,7 +162,9 @@ impl Method {
         let mut scopes = Vec::new();
         let mut authorizer = None;
         let required = operation.get("security").or_else(|| export.get("security"));
-        let schemes = export.get("components").and_then(|components| components.get("securitySchemes"));
+        let schemes = export
+            .get("components")
+            .and_then(|components| components.get("securitySchemes"));
         for (name, asked) in required
             .and_then(Value::as_array)
             .into_iter()
@@ -228,7 +234,12 @@ impl Method {
 
     fn responses(&mut self, operation: &Value) {
         let mut responses = Map::new();
-        for (status, shown) in operation.get("responses").and_then(Value::as_object).into_iter().flatten() {
+        for (status, shown) in operation
+            .get("responses")
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+        {
             let mut response = Map::new();
             response.insert("statusCode".into(), status.as_str().into());
             let headers: Map<String, Value> = shown
@@ -263,7 +274,9 @@ impl Method {
                 Some((_, model)) => {
                     models.insert(media_type.clone(), model.into());
                 }
-                None => self.untold.push(Path::of(at.iter().copied().chain([media_type.as_str()]))),
+                None => self
+                    .untold
+                    .push(Path::of(at.iter().copied().chain([media_type.as_str()]))),
             }
         }
         models
@@ -284,7 +297,11 @@ fn integration(shown: &Value) -> Value {
         own.insert(name.to_owned(), value);
     }
     own.entry("timeoutInMillis").or_insert_with(|| json!(29_000));
-    let connection = if own.contains_key("connectionId") { "VPC_LINK" } else { "INTERNET" };
+    let connection = if own.contains_key("connectionId") {
+        "VPC_LINK"
+    } else {
+        "INTERNET"
+    };
     own.entry("connectionType").or_insert_with(|| connection.into());
     Value::Object(own)
 }
@@ -312,7 +329,9 @@ fn responses(shown: &Value) -> Value {
 }
 
 fn upper(value: &Value) -> Value {
-    value.as_str().map_or_else(|| value.clone(), |text| text.to_ascii_uppercase().into())
+    value
+        .as_str()
+        .map_or_else(|| value.clone(), |text| text.to_ascii_uppercase().into())
 }
 
 #[cfg(test)]

@@ -29,7 +29,9 @@ fn compare(
             None if used.contains(text(draft, "id")) || used.contains(name) => {
                 findings.dirty(format!("the {what} {name} was added"));
             }
-            None => findings.cannot_tell(format!("the {what} {name}: no method uses it, and the export does not show it")),
+            None => findings.cannot_tell(format!(
+                "the {what} {name}: no method uses it, and the export does not show it"
+            )),
         }
     }
     for name in deployed.keys().filter(|name| !drafted.contains(name.as_str())) {
@@ -39,17 +41,25 @@ fn compare(
 
 /// The drafted methods.
 fn methods(editor: &Editor) -> impl Iterator<Item = &Value> {
-    let verbs = editor.resources.iter().filter_map(|resource| resource.get("resourceMethods")?.as_object());
+    let verbs = editor
+        .resources
+        .iter()
+        .filter_map(|resource| resource.get("resourceMethods")?.as_object());
     verbs.flat_map(Map::values)
 }
 
 fn used_ids<'a>(editor: &'a Editor, field: &str) -> BTreeSet<&'a str> {
-    methods(editor).map(|method| text(method, field)).filter(|id| !id.is_empty()).collect()
+    methods(editor)
+        .map(|method| text(method, field))
+        .filter(|id| !id.is_empty())
+        .collect()
 }
 
 pub(super) fn authorizers(editor: &Editor, export: &Value, findings: &mut Findings) {
     let mut deployed = BTreeMap::new();
-    let schemes = export.get("components").and_then(|components| components.get("securitySchemes"));
+    let schemes = export
+        .get("components")
+        .and_then(|components| components.get("securitySchemes"));
     for (name, scheme) in schemes.and_then(Value::as_object).into_iter().flatten() {
         let Some(shown) = scheme.get("x-amazon-apigateway-authorizer").and_then(Value::as_object) else {
             continue;
@@ -63,18 +73,35 @@ pub(super) fn authorizers(editor: &Editor, export: &Value, findings: &mut Findin
         }
         // One that takes a token says in OpenAPI's own words where it stands.
         if !own.contains_key("identitySource") && text(scheme, "in") == "header" {
-            own.insert("identitySource".into(), format!("method.request.header.{}", text(scheme, "name")).into());
+            own.insert(
+                "identitySource".into(),
+                format!("method.request.header.{}", text(scheme, "name")).into(),
+            );
         }
         deployed.insert(name.clone(), Value::Object(own));
     }
     let used = used_ids(editor, "authorizerId");
-    compare("authorizer", fields::AUTHORIZER, &editor.authorizers, &deployed, &used, findings);
+    compare(
+        "authorizer",
+        fields::AUTHORIZER,
+        &editor.authorizers,
+        &deployed,
+        &used,
+        findings,
+    );
 }
 
 pub(super) fn request_validators(editor: &Editor, export: &Value, findings: &mut Findings) {
     let deployed = entries(export.get("x-amazon-apigateway-request-validators"));
     let used = used_ids(editor, "requestValidatorId");
-    compare("request validator", fields::VALIDATOR, &editor.request_validators, &deployed, &used, findings);
+    compare(
+        "request validator",
+        fields::VALIDATOR,
+        &editor.request_validators,
+        &deployed,
+        &used,
+        findings,
+    );
 }
 
 pub(super) fn gateway_responses(editor: &Editor, export: &Value, findings: &mut Findings) {
@@ -94,9 +121,17 @@ pub(super) fn gateway_responses(editor: &Editor, export: &Value, findings: &mut 
         drafted.insert(kind);
         match deployed.get(kind) {
             Some(live) => {
-                findings.fields(&format!("the gateway response {kind}"), fields::GATEWAY_RESPONSE, draft, live, &[]);
+                findings.fields(
+                    &format!("the gateway response {kind}"),
+                    fields::GATEWAY_RESPONSE,
+                    draft,
+                    live,
+                    &[],
+                );
             }
-            None => findings.cannot_tell(format!("the gateway response {kind}: the draft sets it, and the export does not show it")),
+            None => findings.cannot_tell(format!(
+                "the gateway response {kind}: the draft sets it, and the export does not show it"
+            )),
         }
     }
     for kind in deployed.keys().filter(|kind| !drafted.contains(kind.as_str())) {
@@ -105,9 +140,16 @@ pub(super) fn gateway_responses(editor: &Editor, export: &Value, findings: &mut 
 }
 
 pub(super) fn models(editor: &Editor, export: &Value, findings: &mut Findings) {
-    let deployed = entries(export.get("components").and_then(|components| components.get("schemas")));
-    let schemas: Vec<Option<Value>> =
-        editor.models.iter().map(|model| serde_json::from_str(text(model, "schema")).ok().map(settled)).collect();
+    let deployed = entries(
+        export
+            .get("components")
+            .and_then(|components| components.get("schemas")),
+    );
+    let schemas: Vec<Option<Value>> = editor
+        .models
+        .iter()
+        .map(|model| serde_json::from_str(text(model, "schema")).ok().map(settled))
+        .collect();
     let mut used = BTreeSet::new();
     for method in methods(editor) {
         model_names(method, &mut used);
@@ -127,7 +169,9 @@ pub(super) fn models(editor: &Editor, export: &Value, findings: &mut Findings) {
             (_, None) if used.contains(name) => findings.dirty(format!("the model {name} was added")),
             // AWS makes these with an API, and nothing uses them.
             (Some(schema), None) if is_aws_own(name, schema) => {}
-            (_, None) => findings.cannot_tell(format!("the model {name}: nothing uses it, and the export does not show it")),
+            (_, None) => findings.cannot_tell(format!(
+                "the model {name}: nothing uses it, and the export does not show it"
+            )),
         }
     }
     for name in deployed.keys().filter(|name| !drafted.contains(name.as_str())) {
@@ -139,8 +183,7 @@ fn is_aws_own(name: &str, schema: &Value) -> bool {
     match name {
         "Empty" => *schema == json!({"type": "object", "title": "Empty Schema"}),
         "Error" => {
-            *schema
-                == json!({"type": "object", "title": "Error Schema", "properties": {"message": {"type": "string"}}})
+            *schema == json!({"type": "object", "title": "Error Schema", "properties": {"message": {"type": "string"}}})
         }
         _ => false,
     }
@@ -148,8 +191,14 @@ fn is_aws_own(name: &str, schema: &Value) -> bool {
 
 /// The names of the models that a method uses.
 fn model_names(method: &Value, names: &mut BTreeSet<String>) {
-    let responses = method.get("methodResponses").and_then(Value::as_object).into_iter().flatten();
-    let maps = responses.map(|(_, response)| response.get("responseModels")).chain([method.get("requestModels")]);
+    let responses = method
+        .get("methodResponses")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten();
+    let maps = responses
+        .map(|(_, response)| response.get("responseModels"))
+        .chain([method.get("requestModels")]);
     for model in maps.flatten().filter_map(Value::as_object).flat_map(Map::values) {
         names.extend(model.as_str().map(str::to_owned));
     }

@@ -37,7 +37,9 @@ const PROPERTIES: &[Property] = &[
     by_hand(&["resourcePath"], "a method keeps its path: make another resource"),
     of(&["authorizationType"], "/authorizationType", Ops::Replace).disrupts(REFUSED),
     // An export names the authorizer and the validator by name, never by id.
-    of(&["authorizerId"], "/authorizerId", Ops::Replace).hidden().disrupts(REFUSED),
+    of(&["authorizerId"], "/authorizerId", Ops::Replace)
+        .hidden()
+        .disrupts(REFUSED),
     property(
         &["authorizationScopes"],
         READ,
@@ -54,11 +56,20 @@ const PROPERTIES: &[Property] = &[
         .hidden()
         .disrupts("requests that the validator finds wrong are refused"),
     of(&["operationName"], "/operationName", Ops::Replace),
-    of(&["requestParameters", "*"], "/requestParameters/{~}", Ops::AddReplaceRemove)
-        .disrupts_unless_restored("requests without a parameter that becomes required are refused where a validator checks them"),
+    of(
+        &["requestParameters", "*"],
+        "/requestParameters/{~}",
+        Ops::AddReplaceRemove,
+    )
+    .disrupts_unless_restored(
+        "requests without a parameter that becomes required are refused where a validator checks them",
+    ),
     of(&["requestModels", "*"], "/requestModels/{~}", Ops::AddReplaceRemove)
         .disrupts_unless_restored("requests that do not fit the model are refused where a validator checks them"),
-    by_hand(&["methodResponses"], "change it with PutMethodResponse or UpdateMethodResponse"),
+    by_hand(
+        &["methodResponses"],
+        "change it with PutMethodResponse or UpdateMethodResponse",
+    ),
     integration(&["methodIntegration", "uri"], "/uri").disrupts_unless_restored(TARGET),
     integration(&["methodIntegration", "httpMethod"], "/httpMethod").disrupts_unless_restored(TARGET),
     by_hand(

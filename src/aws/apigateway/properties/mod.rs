@@ -54,7 +54,8 @@ pub fn markdown() -> String {
                 match p.risk {
                     Risk::Safe => "none".to_owned(),
                     Risk::Disruptive(how) => how.to_owned(),
-                    Risk::DisruptiveUnlessRestored(how) => format!("{how} (none when the last compliant value is restored)"),
+                    Risk::DisruptiveUnlessRestored(how) =>
+                        format!("{how} (none when the last compliant value is restored)"),
                 }
             );
         }

@@ -32,12 +32,25 @@ const PROPERTIES: &[Property] = &[
     setting(&["methodSettings", "*", "loggingLevel"], "/{}/logging/loglevel"),
     setting(&["methodSettings", "*", "dataTraceEnabled"], "/{}/logging/dataTrace"),
     setting(&["methodSettings", "*", "metricsEnabled"], "/{}/metrics/enabled"),
-    setting(&["methodSettings", "*", "throttlingRateLimit"], "/{}/throttling/rateLimit"),
-    setting(&["methodSettings", "*", "throttlingBurstLimit"], "/{}/throttling/burstLimit"),
-    setting(&["methodSettings", "*", "cachingEnabled"], "/{}/caching/enabled")
-        .disrupts("callers get cached answers, which may be old or meant for another caller; or backends get every call"),
-    setting(&["methodSettings", "*", "cacheDataEncrypted"], "/{}/caching/dataEncrypted"),
-    setting(&["methodSettings", "*", "cacheTtlInSeconds"], "/{}/caching/ttlInSeconds"),
+    setting(
+        &["methodSettings", "*", "throttlingRateLimit"],
+        "/{}/throttling/rateLimit",
+    ),
+    setting(
+        &["methodSettings", "*", "throttlingBurstLimit"],
+        "/{}/throttling/burstLimit",
+    ),
+    setting(&["methodSettings", "*", "cachingEnabled"], "/{}/caching/enabled").disrupts(
+        "callers get cached answers, which may be old or meant for another caller; or backends get every call",
+    ),
+    setting(
+        &["methodSettings", "*", "cacheDataEncrypted"],
+        "/{}/caching/dataEncrypted",
+    ),
+    setting(
+        &["methodSettings", "*", "cacheTtlInSeconds"],
+        "/{}/caching/ttlInSeconds",
+    ),
     setting(
         &["methodSettings", "*", "requireAuthorizationForCacheControl"],
         "/{}/caching/requireAuthorizationForCacheControl",
@@ -54,7 +67,11 @@ const PROPERTIES: &[Property] = &[
         "/accessLogSettings/destinationArn",
         Ops::ReplaceRemove,
     ),
-    of(&["accessLogSettings", "format"], "/accessLogSettings/format", Ops::ReplaceRemove),
+    of(
+        &["accessLogSettings", "format"],
+        "/accessLogSettings/format",
+        Ops::ReplaceRemove,
+    ),
     of(&["clientCertificateId"], "/clientCertificateId", Ops::Replace)
         .disrupts("backends that do not trust the certificate refuse API Gateway's calls"),
     property(
@@ -65,7 +82,8 @@ const PROPERTIES: &[Property] = &[
     .disrupts("requests that the web ACL blocks are refused"),
     of(&["cacheClusterEnabled"], "/cacheClusterEnabled", Ops::Replace).disrupts(CACHE),
     of(&["cacheClusterSize"], "/cacheClusterSize", Ops::Replace).disrupts(CACHE),
-    of(&["variables"], "/variables", Ops::Remove).disrupts_unless_restored("integrations that name a variable call another target"),
+    of(&["variables"], "/variables", Ops::Remove)
+        .disrupts_unless_restored("integrations that name a variable call another target"),
     of(&["variables", "*"], "/variables/{~}", Ops::ReplaceRemove)
         .disrupts_unless_restored("integrations that name the variable call another target"),
     of(&["description"], "/description", Ops::Replace),
@@ -82,6 +100,10 @@ const PROPERTIES: &[Property] = &[
         Repair::None("a repair points the stage at its own deployment; another one is chosen by a person"),
     )
     .disrupts("callers meet another deployment"),
-    property(&["stageName"], READ, Repair::None("a stage keeps its name: make another stage")),
+    property(
+        &["stageName"],
+        READ,
+        Repair::None("a stage keeps its name: make another stage"),
+    ),
     property(&["tags"], READ, Repair::Tags),
 ];

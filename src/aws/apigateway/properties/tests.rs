@@ -29,15 +29,47 @@ const DOCUMENTED: &[(&str, &str, &str)] = &[
     // Not in AWS's table, but recorded: the removal of a method's settings.
     ("UpdateStage", "/{resourcePath}/{httpMethod}", "remove"),
     ("UpdateStage", "/{resourcePath}/{httpMethod}/metrics/enabled", "replace"),
-    ("UpdateStage", "/{resourcePath}/{httpMethod}/logging/dataTrace", "replace"),
-    ("UpdateStage", "/{resourcePath}/{httpMethod}/logging/loglevel", "replace"),
-    ("UpdateStage", "/{resourcePath}/{httpMethod}/throttling/burstLimit", "replace"),
-    ("UpdateStage", "/{resourcePath}/{httpMethod}/throttling/rateLimit", "replace"),
+    (
+        "UpdateStage",
+        "/{resourcePath}/{httpMethod}/logging/dataTrace",
+        "replace",
+    ),
+    (
+        "UpdateStage",
+        "/{resourcePath}/{httpMethod}/logging/loglevel",
+        "replace",
+    ),
+    (
+        "UpdateStage",
+        "/{resourcePath}/{httpMethod}/throttling/burstLimit",
+        "replace",
+    ),
+    (
+        "UpdateStage",
+        "/{resourcePath}/{httpMethod}/throttling/rateLimit",
+        "replace",
+    ),
     ("UpdateStage", "/{resourcePath}/{httpMethod}/caching/enabled", "replace"),
-    ("UpdateStage", "/{resourcePath}/{httpMethod}/caching/dataEncrypted", "replace"),
-    ("UpdateStage", "/{resourcePath}/{httpMethod}/caching/ttlInSeconds", "replace"),
-    ("UpdateStage", "/{resourcePath}/{httpMethod}/caching/requireAuthorizationForCacheControl", "replace"),
-    ("UpdateStage", "/{resourcePath}/{httpMethod}/caching/unauthorizedCacheControlHeaderStrategy", "replace"),
+    (
+        "UpdateStage",
+        "/{resourcePath}/{httpMethod}/caching/dataEncrypted",
+        "replace",
+    ),
+    (
+        "UpdateStage",
+        "/{resourcePath}/{httpMethod}/caching/ttlInSeconds",
+        "replace",
+    ),
+    (
+        "UpdateStage",
+        "/{resourcePath}/{httpMethod}/caching/requireAuthorizationForCacheControl",
+        "replace",
+    ),
+    (
+        "UpdateStage",
+        "/{resourcePath}/{httpMethod}/caching/unauthorizedCacheControlHeaderStrategy",
+        "replace",
+    ),
     ("UpdateMethod", "/authorizationScopes", "add remove"),
     ("UpdateMethod", "/authorizationType", "replace"),
     ("UpdateMethod", "/authorizerId", "replace"),
@@ -65,14 +97,26 @@ const DOCUMENTED: &[(&str, &str, &str)] = &[
     ("UpdateDomainName", "/endpointConfiguration/ipAddressType", "replace"),
     ("UpdateDomainName", "/endpointAccessMode", "replace"),
     ("UpdateDomainName", "/managementPolicy", "replace"),
-    ("UpdateDomainName", "/mutualTlsAuthentication/truststoreUri", "add replace remove"),
-    ("UpdateDomainName", "/mutualTlsAuthentication/truststoreVersion", "add replace remove"),
+    (
+        "UpdateDomainName",
+        "/mutualTlsAuthentication/truststoreUri",
+        "add replace remove",
+    ),
+    (
+        "UpdateDomainName",
+        "/mutualTlsAuthentication/truststoreVersion",
+        "add replace remove",
+    ),
     ("UpdateDomainName", "/policy", "replace"),
     ("UpdateDomainName", "/regionalCertificateName", "add replace remove"),
     ("UpdateDomainName", "/regionalCertificateArn", "add replace remove"),
     ("UpdateDomainName", "/routingMode", "replace"),
     ("UpdateDomainName", "/securityPolicy", "replace"),
-    ("UpdateDomainName", "/ownershipVerificationCertificateArn", "add replace remove"),
+    (
+        "UpdateDomainName",
+        "/ownershipVerificationCertificateArn",
+        "add replace remove",
+    ),
 ];
 
 #[test]
@@ -104,7 +148,10 @@ fn only_documented_patches() {
                 .find(|row| row.0 == operation && row.1 == path)
                 .unwrap_or_else(|| panic!("{operation} {path} is not documented"));
             for op in ops {
-                assert!(documented.2.split(' ').any(|known| known == *op), "{operation} {path} takes no {op}");
+                assert!(
+                    documented.2.split(' ').any(|known| known == *op),
+                    "{operation} {path} takes no {op}"
+                );
             }
         }
     }
@@ -117,7 +164,12 @@ fn what_holds_others_stands_before_them_and_nothing_twice() {
         for (at, p) in properties.iter().enumerate() {
             for later in &properties[at + 1..] {
                 assert_ne!(p.path, later.path);
-                assert!(!p.path.starts_with(later.path), "{:?} stands after {:?}", later.path, p.path);
+                assert!(
+                    !p.path.starts_with(later.path),
+                    "{:?} stands after {:?}",
+                    later.path,
+                    p.path
+                );
             }
             assert_eq!(p.deploy == Deploy::Immediate, p.live == Live::ReadBack, "{:?}", p.path);
         }
@@ -130,17 +182,32 @@ fn risks_are_as_designed() {
         (Target::RestApi, "securityPolicy", true, "TLS policy"),
         (Target::RestApi, "endpointAccessMode", true, "access mode"),
         (Target::RestApi, "endpointConfiguration.types", true, "endpoint type"),
-        (Target::RestApi, "disableExecuteApiEndpoint", true, "closing the execute-api endpoint"),
+        (
+            Target::RestApi,
+            "disableExecuteApiEndpoint",
+            true,
+            "closing the execute-api endpoint",
+        ),
         (Target::RestApi, "tags", false, "callers never meet tags"),
         (Target::Stage, "clientCertificateId", true, "client certificates"),
-        (Target::Stage, "methodSettings[\"*/*\"].cachingEnabled", true, "caching on"),
+        (
+            Target::Stage,
+            "methodSettings[\"*/*\"].cachingEnabled",
+            true,
+            "caching on",
+        ),
         (Target::Stage, "methodSettings[\"*/*\"].loggingLevel", false, "logging"),
         (Target::Stage, "webAclArn", true, "web ACL"),
         (Target::Stage, "tracingEnabled", false, "tracing"),
         (Target::Method, "authorizationType", true, "authorization"),
         (Target::Method, "authorizerId", true, "authorization"),
         (Target::DomainName, "securityPolicy", true, "TLS policy"),
-        (Target::DomainName, "mutualTlsAuthentication.truststoreUri", true, "client certificates"),
+        (
+            Target::DomainName,
+            "mutualTlsAuthentication.truststoreUri",
+            true,
+            "client certificates",
+        ),
     ] {
         let found = table(target).property(&Path::parse(path).unwrap()).unwrap();
         assert_eq!(matches!(found.risk, Risk::Disruptive(_)), disruptive, "{path}: {why}");
