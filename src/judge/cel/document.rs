@@ -52,8 +52,10 @@ fn from_json(json: &Json) -> Value {
         Json::String(text) => Value::String(Arc::new(text.clone())),
         Json::Array(items) => Value::List(Arc::new(items.iter().map(from_json).collect())),
         Json::Object(fields) => {
-            let map: HashMap<Key, Value> =
-                fields.iter().map(|(key, value)| (Key::String(Arc::new(key.clone())), from_json(value))).collect();
+            let map: HashMap<Key, Value> = fields
+                .iter()
+                .map(|(key, value)| (Key::String(Arc::new(key.clone())), from_json(value)))
+                .collect();
             Value::Map(Map { map: Arc::new(map) })
         }
     }
@@ -84,7 +86,12 @@ pub(super) fn to_json(value: &Value) -> Result<Json, EvalError> {
             Json::Object(fields)
         }
         Value::Timestamp(time) => Json::String(time.to_rfc3339()),
-        other => return Err(EvalError::type_of(format!("the result holds {}, which JSON cannot carry", kind(other)))),
+        other => {
+            return Err(EvalError::type_of(format!(
+                "the result holds {}, which JSON cannot carry",
+                kind(other)
+            )));
+        }
     })
 }
 
@@ -115,7 +122,11 @@ pub(super) fn weight(value: &Value, cap: usize) -> usize {
         Value::Bytes(bytes) => 8 + bytes.len(),
         Value::List(items) => sum(items.iter(), cap),
         Value::Map(map) => {
-            let keys: usize = map.map.keys().map(|key| if let Key::String(key) = key { 8 + key.len() } else { 8 }).sum();
+            let keys: usize = map
+                .map
+                .keys()
+                .map(|key| if let Key::String(key) = key { 8 + key.len() } else { 8 })
+                .sum();
             keys + sum(map.map.values(), cap)
         }
         _ => 8,

@@ -10,7 +10,9 @@ pub struct CompileError {
 
 impl CompileError {
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into() }
+        Self {
+            message: message.into(),
+        }
     }
 }
 
@@ -47,7 +49,9 @@ pub enum EvalError {
 
 impl EvalError {
     pub(crate) fn type_of(message: impl Into<String>) -> Self {
-        Self::Type { message: message.into() }
+        Self::Type {
+            message: message.into(),
+        }
     }
 
     pub(crate) fn limit(what: impl Into<String>) -> Self {
@@ -55,7 +59,9 @@ impl EvalError {
     }
 
     pub(crate) fn other(message: impl Into<String>) -> Self {
-        Self::Other { message: message.into() }
+        Self::Other {
+            message: message.into(),
+        }
     }
 
     /// Limits end an evaluation; `||` and `exists` must not swallow them.

@@ -21,7 +21,12 @@ type Result<T> = std::result::Result<T, EvalError>;
 
 /// Evaluates a whole expression.
 pub(super) fn evaluate(node: &Node, scope: &Scope<'_>) -> Result<Value> {
-    Evaluation { scope, budget: Budget::new(), locals: Vec::new() }.value(node)
+    Evaluation {
+        scope,
+        budget: Budget::new(),
+        locals: Vec::new(),
+    }
+    .value(node)
 }
 
 struct Evaluation<'a> {
@@ -65,20 +70,29 @@ impl Evaluation<'_> {
     fn truth(&mut self, node: &Node, place: &str) -> Result<bool> {
         match self.value(node)? {
             Value::Bool(truth) => Ok(truth),
-            other => Err(EvalError::type_of(format!("`{place}` needs a bool, not {}", kind(&other)))),
+            other => Err(EvalError::type_of(format!(
+                "`{place}` needs a bool, not {}",
+                kind(&other)
+            ))),
         }
     }
 
     fn variable(&self, variable: Variable) -> Result<Value> {
         Ok(match variable {
             Variable::Object => self.scope.object.value().clone(),
-            Variable::Previous => self.scope.previous.map_or(Value::Null, |document| document.value().clone()),
+            Variable::Previous => self
+                .scope
+                .previous
+                .map_or(Value::Null, |document| document.value().clone()),
             Variable::Endpoint => self.scope.endpoint.value().clone(),
             Variable::Account => self.scope.account.value().clone(),
             Variable::Params => self.scope.params.value().clone(),
             Variable::Stage => self.scope.stage.map_or(Value::Null, Value::from),
             Variable::Now => {
-                let now = self.scope.now.ok_or_else(|| EvalError::other("`now` is not known here"))?;
+                let now = self
+                    .scope
+                    .now
+                    .ok_or_else(|| EvalError::other("`now` is not known here"))?;
                 let call = library::call(None, "timestamp", false, 1);
                 library::invoke("timestamp", &call, vec![Value::from(now.to_string())])?
             }
@@ -90,11 +104,17 @@ impl Evaluation<'_> {
             Value::Map(map) => match map.get(&KeyRef::String(key.as_str())) {
                 found if test => Ok(Value::Bool(found.is_some())),
                 Some(value) => Ok(value.clone()),
-                None => Err(EvalError::NoSuchKey { key: key.to_string(), path: path.cloned() }),
+                None => Err(EvalError::NoSuchKey {
+                    key: key.to_string(),
+                    path: path.cloned(),
+                }),
             },
             other => {
                 let path = path.map_or_else(String::new, |path| format!(" in {path}"));
-                Err(EvalError::type_of(format!("{} has no field `{key}`{path}", kind(&other))))
+                Err(EvalError::type_of(format!(
+                    "{} has no field `{key}`{path}",
+                    kind(&other)
+                )))
             }
         }
     }
@@ -104,9 +124,13 @@ impl Evaluation<'_> {
         ops::index(&of, &at)?.ok_or_else(|| match (&at, path) {
             (Value::String(key), _) => EvalError::other(format!(
                 "no such key `{key}`: guard it with `'{key}' in {}`",
-                path.and_then(|path| path.rsplit_once('[')).map_or("the map", |(map, _)| map)
+                path.and_then(|path| path.rsplit_once('['))
+                    .map_or("the map", |(map, _)| map)
             )),
-            _ => EvalError::NoSuchKey { key: format!("{at:?}"), path: None },
+            _ => EvalError::NoSuchKey {
+                key: format!("{at:?}"),
+                path: None,
+            },
         })
     }
 
@@ -126,7 +150,11 @@ impl Evaluation<'_> {
     }
 
     fn conditional(&mut self, [condition, yes, no]: &[Node; 3]) -> Result<Value> {
-        if self.truth(condition, "?:")? { self.value(yes) } else { self.value(no) }
+        if self.truth(condition, "?:")? {
+            self.value(yes)
+        } else {
+            self.value(no)
+        }
     }
 
     fn chain(&mut self, first: &Node, links: &[(Arithmetic, Node)]) -> Result<Value> {
@@ -159,7 +187,12 @@ impl Evaluation<'_> {
 
     fn relation(&mut self, relation: Relation, left: &Node, right: &Node) -> Result<Value> {
         let (left, right) = (self.value(left)?, self.value(right)?);
-        let wide = |value: &Value| matches!(value, Value::List(_) | Value::Map(_) | Value::String(_) | Value::Bytes(_));
+        let wide = |value: &Value| {
+            matches!(
+                value,
+                Value::List(_) | Value::Map(_) | Value::String(_) | Value::Bytes(_)
+            )
+        };
         if wide(&right) && !(matches!(right, Value::Map(_)) && relation == Relation::In) {
             self.budget.work(weight(&right, MAX_WEIGHT))?;
         }
@@ -177,8 +210,9 @@ impl Evaluation<'_> {
         for (key, value) in entries {
             let key = self.value(key)?;
             let kind = kind(&key);
-            let key: Key =
-                key.try_into().map_err(|_| EvalError::type_of(format!("{kind} cannot be the key of a map")))?;
+            let key: Key = key
+                .try_into()
+                .map_err(|_| EvalError::type_of(format!("{kind} cannot be the key of a map")))?;
             map.insert(key, self.value(value)?);
         }
         let map = Value::Map(Map { map: Arc::new(map) });
@@ -252,7 +286,9 @@ impl Evaluation<'_> {
             return self.iam(native, nodes);
         }
         let values = self.values(nodes)?;
-        let [value, rest @ ..] = values.as_slice() else { return Ok(Value::Null) };
+        let [value, rest @ ..] = values.as_slice() else {
+            return Ok(Value::Null);
+        };
         match (native, value, rest) {
             (Native::Dyn, value, _) => Ok(value.clone()),
             (Native::Size, value, _) => {
@@ -282,7 +318,10 @@ impl Evaluation<'_> {
                     _ => "contains",
                 };
                 let arguments = rest.iter().map(kind).collect::<Vec<_>>().join(", ");
-                Err(EvalError::type_of(format!("{}.{name}() cannot be called with {arguments}", kind(value))))
+                Err(EvalError::type_of(format!(
+                    "{}.{name}() cannot be called with {arguments}",
+                    kind(value)
+                )))
             }
         }
     }
@@ -293,7 +332,11 @@ impl Evaluation<'_> {
             total += weight(argument, MAX_WEIGHT);
         }
         // Compiling a regular expression is the dearest of the small calls.
-        self.budget.charge(if matches!(name, "matches" | "find" | "findAll") { 1000 } else { 20 })?;
+        self.budget.charge(if matches!(name, "matches" | "find" | "findAll") {
+            1000
+        } else {
+            20
+        })?;
         self.built(total, name)?;
         let result = library::invoke(name, call, arguments)?;
         self.built(weight(&result, MAX_WEIGHT), name)?;
@@ -302,21 +345,31 @@ impl Evaluation<'_> {
 
     /// A policy that is not there is no policy: `iam.denies(object.policy, …)` needs no guard.
     fn iam(&mut self, native: Native, nodes: &[Node]) -> Result<Value> {
-        let [policy, context] = nodes else { return Ok(Value::Null) };
+        let [policy, context] = nodes else {
+            return Ok(Value::Null);
+        };
         let policy = match policy {
-            Node::Select { of, key, test: false, path } => match self.value(of)? {
+            Node::Select {
+                of,
+                key,
+                test: false,
+                path,
+            } => match self.value(of)? {
                 Value::Map(map) => map.get(&KeyRef::String(key.as_str())).cloned().unwrap_or(Value::Null),
                 _ => self.select(of, key, false, path.as_ref())?,
             },
             other => self.value(other)?,
         };
         let context = self.value(context)?;
-        self.budget.work(weight(&policy, MAX_WEIGHT) * 16)?;
+        let (wide, high) = (weight(&policy, MAX_WEIGHT), weight(&context, MAX_WEIGHT));
+        self.budget.work(wide.saturating_mul(16 + high / 8))?;
         let (policy, context) = (to_json(&policy)?, to_json(&context)?);
         let answer = iam::Request::from_json(&context).and_then(|request| match native {
             Native::Denies => iam::denies(&policy, &request),
             _ => iam::allows(&policy, &request),
         });
-        answer.map(Value::Bool).map_err(|error| EvalError::other(error.to_string()))
+        answer
+            .map(Value::Bool)
+            .map_err(|error| EvalError::other(error.to_string()))
     }
 }

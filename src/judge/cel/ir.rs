@@ -72,8 +72,17 @@ pub(super) enum Node {
     Variable(Variable),
     /// A loop's variable, by its place on the stack of loops.
     Local(usize),
-    Select { of: Box<Node>, key: Arc<String>, test: bool, path: Option<String> },
-    Index { of: Box<Node>, at: Box<Node>, path: Option<String> },
+    Select {
+        of: Box<Node>,
+        key: Arc<String>,
+        test: bool,
+        path: Option<String>,
+    },
+    Index {
+        of: Box<Node>,
+        at: Box<Node>,
+        path: Option<String>,
+    },
     And(Box<Node>, Box<Node>),
     Or(Box<Node>, Box<Node>),
     Not(Box<Node>),
@@ -84,9 +93,21 @@ pub(super) enum Node {
     Relation(Relation, Box<Node>, Box<Node>),
     List(Vec<Node>),
     Map(Vec<(Node, Node)>),
-    Quantify { which: Quantifier, range: Box<Node>, body: Box<Node> },
-    Collect { range: Box<Node>, filter: Option<Box<Node>>, item: Box<Node> },
+    Quantify {
+        which: Quantifier,
+        range: Box<Node>,
+        body: Box<Node>,
+    },
+    Collect {
+        range: Box<Node>,
+        filter: Option<Box<Node>>,
+        item: Box<Node>,
+    },
     Native(Native, Vec<Node>),
     /// A function of the library: the call with placeholders, and what fills them (the target first, if any).
-    Library { name: String, call: Box<IdedExpr>, arguments: Vec<Node> },
+    Library {
+        name: String,
+        call: Box<IdedExpr>,
+        arguments: Vec<Node>,
+    },
 }

@@ -31,7 +31,10 @@ pub(super) fn knows(namespace: Option<&str>, name: &str) -> bool {
 
 /// A call of a function with placeholders for its target and arguments.
 pub(super) fn call(namespace: Option<&str>, name: &str, method: bool, arguments: usize) -> IdedExpr {
-    let ident = |name: &str| IdedExpr { id: 0, expr: Expr::Ident(name.to_owned()) };
+    let ident = |name: &str| IdedExpr {
+        id: 0,
+        expr: Expr::Ident(name.to_owned()),
+    };
     let mut places = PLACES.iter().map(|name| ident(name));
     let target = match namespace {
         Some(namespace) => Some(ident(namespace)),
@@ -39,16 +42,31 @@ pub(super) fn call(namespace: Option<&str>, name: &str, method: bool, arguments:
         None => None,
     };
     let args = places.take(arguments).collect();
-    let call = CallExpr { func_name: name.to_owned(), target: target.map(Box::new), args };
-    IdedExpr { id: 0, expr: Expr::Call(call) }
+    let call = CallExpr {
+        func_name: name.to_owned(),
+        target: target.map(Box::new),
+        args,
+    };
+    IdedExpr {
+        id: 0,
+        expr: Expr::Call(call),
+    }
 }
 
 /// Calls a function of the library.
 pub(super) fn invoke(name: &str, call: &IdedExpr, arguments: Vec<Value>) -> Result<Value, EvalError> {
     if arguments.len() > PLACES.len() {
-        return Err(EvalError::other(format!("{name}() takes no {} arguments", arguments.len())));
+        return Err(EvalError::other(format!(
+            "{name}() takes no {} arguments",
+            arguments.len()
+        )));
     }
     guard(name, &arguments)?;
+    if name == "format" && arguments.iter().any(has_map) {
+        return Err(EvalError::type_of(
+            "format() takes no maps, as they have no order: name their values",
+        ));
+    }
     let kinds = arguments.iter().map(kind).collect::<Vec<_>>();
     let result = catch_unwind(AssertUnwindSafe(|| {
         let mut scope = functions().new_inner_scope();
@@ -61,6 +79,14 @@ pub(super) fn invoke(name: &str, call: &IdedExpr, arguments: Vec<Value>) -> Resu
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(explain(name, &kinds, &error)),
         Err(_) => Err(EvalError::other(format!("{name}() failed on {}", kinds.join(", ")))),
+    }
+}
+
+fn has_map(value: &Value) -> bool {
+    match value {
+        Value::Map(_) => true,
+        Value::List(items) => items.iter().any(has_map),
+        _ => false,
     }
 }
 
@@ -103,7 +129,8 @@ fn has_long_number(text: &str, behind: impl Fn(u8) -> bool) -> bool {
 
 fn explain(name: &str, kinds: &[&str], error: &ExecutionError) -> EvalError {
     match error {
-        ExecutionError::FunctionError { message, .. } => {
+        // A map's text comes in another order each time.
+        ExecutionError::FunctionError { message, .. } if !message.contains("Map {") => {
             EvalError::other(format!("{name}(): {}", message.chars().take(200).collect::<String>()))
         }
         ExecutionError::InvalidArgumentCount { .. } | ExecutionError::MissingArgumentOrTarget => {

@@ -22,7 +22,11 @@ pub(super) struct Budget {
 
 impl Budget {
     pub(super) fn new() -> Self {
-        Self { steps: 0, next_look: STEPS_PER_LOOK, started: None }
+        Self {
+            steps: 0,
+            next_look: STEPS_PER_LOOK,
+            started: None,
+        }
     }
 
     /// One step.

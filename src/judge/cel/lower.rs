@@ -18,7 +18,11 @@ type Result<T> = std::result::Result<T, CompileError>;
 
 /// The lowered expression, and which variables it uses.
 pub(super) fn lower(expression: &IdedExpr) -> Result<(Node, Vec<Variable>)> {
-    let mut lowering = Lowering { loops: Vec::new(), depth: 0, uses: Vec::new() };
+    let mut lowering = Lowering {
+        loops: Vec::new(),
+        depth: 0,
+        uses: Vec::new(),
+    };
     let node = lowering.node(expression)?;
     Ok((node, lowering.uses))
 }
@@ -33,7 +37,9 @@ impl Lowering {
     fn node(&mut self, expression: &IdedExpr) -> Result<Node> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
-            return Err(CompileError::new(format!("the expression is nested more than {MAX_DEPTH} deep: split the rule")));
+            return Err(CompileError::new(format!(
+                "the expression is nested more than {MAX_DEPTH} deep: split the rule"
+            )));
         }
         let node = match &expression.expr {
             Expr::Literal(literal) => constant(literal),
@@ -72,7 +78,10 @@ impl Lowering {
         }
         let Some((_, variable)) = VARIABLES.iter().find(|(known, _)| *known == name) else {
             let known: Vec<_> = VARIABLES.iter().map(|(name, _)| *name).collect();
-            return Err(CompileError::new(format!("unknown variable `{name}`; there are {}", known.join(", "))));
+            return Err(CompileError::new(format!(
+                "unknown variable `{name}`; there are {}",
+                known.join(", ")
+            )));
         };
         if !self.uses.contains(variable) {
             self.uses.push(*variable);
@@ -83,21 +92,32 @@ impl Lowering {
     fn select(&mut self, select: &SelectExpr) -> Result<Node> {
         let path = path(&select.operand).map(|path| format!("{path}.{}", select.field));
         let of = self.boxed(&select.operand)?;
-        Ok(Node::Select { of, key: Arc::new(select.field.clone()), test: select.test, path })
+        Ok(Node::Select {
+            of,
+            key: Arc::new(select.field.clone()),
+            test: select.test,
+            path,
+        })
     }
 
     fn call(&mut self, call: &CallExpr) -> Result<Node> {
         match (call.func_name.as_str(), call.target.as_deref(), call.args.as_slice()) {
-            (operators::CONDITIONAL, None, [condition, yes, no]) => {
-                Ok(Node::Conditional(Box::new([self.node(condition)?, self.node(yes)?, self.node(no)?])))
-            }
+            (operators::CONDITIONAL, None, [condition, yes, no]) => Ok(Node::Conditional(Box::new([
+                self.node(condition)?,
+                self.node(yes)?,
+                self.node(no)?,
+            ]))),
             (operators::LOGICAL_AND, None, [left, right]) => Ok(Node::And(self.boxed(left)?, self.boxed(right)?)),
             (operators::LOGICAL_OR, None, [left, right]) => Ok(Node::Or(self.boxed(left)?, self.boxed(right)?)),
             (operators::LOGICAL_NOT, None, [operand]) => Ok(Node::Not(self.boxed(operand)?)),
             (operators::NEGATE, None, [operand]) => Ok(Node::Negate(self.boxed(operand)?)),
             (operators::INDEX, None, [of, at]) => {
                 let path = path(of).zip(index(at)).map(|(path, at)| format!("{path}[{at}]"));
-                Ok(Node::Index { of: self.boxed(of)?, at: self.boxed(at)?, path })
+                Ok(Node::Index {
+                    of: self.boxed(of)?,
+                    at: self.boxed(at)?,
+                    path,
+                })
             }
             (name, None, [left, right]) if arithmetic(name).is_some() => self.chain(left, name, right),
             (name, None, [left, right]) if relation(name).is_some() => {
@@ -112,7 +132,11 @@ impl Lowering {
     fn chain<'a>(&mut self, left: &'a IdedExpr, name: &'a str, right: &'a IdedExpr) -> Result<Node> {
         let mut links = vec![(name, right)];
         let mut first = left;
-        while let Expr::Call(CallExpr { func_name, target: None, args }) = &first.expr
+        while let Expr::Call(CallExpr {
+            func_name,
+            target: None,
+            args,
+        }) = &first.expr
             && let [left, right] = args.as_slice()
             && arithmetic(func_name).is_some()
         {
@@ -151,8 +175,16 @@ impl Lowering {
             _ => None,
         };
         if let Some(native) = native {
-            let target = if matches!(native, Native::Denies | Native::Allows) { None } else { target };
-            let mut nodes = target.map(|target| self.node(target)).transpose()?.into_iter().collect::<Vec<_>>();
+            let target = if matches!(native, Native::Denies | Native::Allows) {
+                None
+            } else {
+                target
+            };
+            let mut nodes = target
+                .map(|target| self.node(target))
+                .transpose()?
+                .into_iter()
+                .collect::<Vec<_>>();
             nodes.extend(self.nodes(arguments)?);
             return Ok(Node::Native(native, nodes));
         }
@@ -166,18 +198,28 @@ impl Lowering {
             )));
         }
         let method = target.filter(|_| qualified.is_none());
-        let mut nodes = method.map(|target| self.node(target)).transpose()?.into_iter().collect::<Vec<_>>();
+        let mut nodes = method
+            .map(|target| self.node(target))
+            .transpose()?
+            .into_iter()
+            .collect::<Vec<_>>();
         nodes.extend(self.nodes(arguments)?);
         let call = library::call(qualified, name, method.is_some(), arguments.len());
         let name = qualified.map_or_else(|| name.to_owned(), |namespace| format!("{namespace}.{name}"));
-        Ok(Node::Library { name, call: Box::new(call), arguments: nodes })
+        Ok(Node::Library {
+            name,
+            call: Box::new(call),
+            arguments: nodes,
+        })
     }
 
     /// Comprehensions come from macros alone, so their shapes are known.
     fn comprehension(&mut self, comprehension: &ComprehensionExpr) -> Result<Node> {
         let variable = &comprehension.iter_var;
         if variable == "iam" || VARIABLES.iter().any(|(known, _)| known == variable) {
-            return Err(CompileError::new(format!("`{variable}` cannot name a loop's element: it is a variable already")));
+            return Err(CompileError::new(format!(
+                "`{variable}` cannot name a loop's element: it is a variable already"
+            )));
         }
         let range = self.boxed(&comprehension.iter_range)?;
         self.loops.push(variable.clone());
@@ -187,7 +229,9 @@ impl Lowering {
     }
 
     fn looped(&mut self, comprehension: &ComprehensionExpr, range: Box<Node>) -> Result<Node> {
-        let Expr::Call(step) = &comprehension.loop_step.expr else { return Err(unknown_macro()) };
+        let Expr::Call(step) = &comprehension.loop_step.expr else {
+            return Err(unknown_macro());
+        };
         let (name, arguments) = (step.func_name.as_str(), step.args.as_slice());
         let which = match (&comprehension.accu_init.expr, name, arguments) {
             (Expr::Literal(LiteralValue::Boolean(_)), operators::LOGICAL_AND, [_, body]) => (Quantifier::All, body),
@@ -200,11 +244,19 @@ impl Lowering {
             }
             (Expr::List(_), operators::ADD, _) => {
                 let item = self.boxed(appended(&comprehension.loop_step).ok_or_else(unknown_macro)?)?;
-                return Ok(Node::Collect { range, filter: None, item });
+                return Ok(Node::Collect {
+                    range,
+                    filter: None,
+                    item,
+                });
             }
             _ => return Err(unknown_macro()),
         };
-        Ok(Node::Quantify { which: which.0, range, body: self.boxed(which.1)? })
+        Ok(Node::Quantify {
+            which: which.0,
+            range,
+            body: self.boxed(which.1)?,
+        })
     }
 }
 

@@ -16,7 +16,7 @@ mod tests;
 use std::sync::Arc;
 
 use kube_cel::cel::Value;
-use kube_cel::cel::parser::Parser;
+use kube_cel::cel::parser::{ParseErrors, Parser};
 
 pub use document::Document;
 pub use error::{CompileError, EvalError};
@@ -82,14 +82,19 @@ impl Program {
 
     /// Does the expression name this variable?
     pub fn uses(&self, name: &str) -> bool {
-        ir::VARIABLES.iter().any(|(known, variable)| *known == name && self.0.uses.contains(variable))
+        ir::VARIABLES
+            .iter()
+            .any(|(known, variable)| *known == name && self.0.uses.contains(variable))
     }
 
     /// The value, which must be a bool.
     pub fn eval_bool(&self, scope: &Scope<'_>) -> Result<bool, EvalError> {
         match eval::evaluate(&self.0.node, scope)? {
             Value::Bool(truth) => Ok(truth),
-            other => Err(EvalError::type_of(format!("the expression gives {}, not a bool", document::kind(&other)))),
+            other => Err(EvalError::type_of(format!(
+                "the expression gives {}, not a bool",
+                document::kind(&other)
+            ))),
         }
     }
 
@@ -97,7 +102,10 @@ impl Program {
     pub fn eval_string(&self, scope: &Scope<'_>) -> Result<String, EvalError> {
         match eval::evaluate(&self.0.node, scope)? {
             Value::String(text) => Ok(Arc::unwrap_or_clone(text)),
-            other => Err(EvalError::type_of(format!("the expression gives {}, not a string", document::kind(&other)))),
+            other => Err(EvalError::type_of(format!(
+                "the expression gives {}, not a string",
+                document::kind(&other)
+            ))),
         }
     }
 
@@ -109,8 +117,36 @@ impl Program {
 
 /// Runs on the thread with the large stack, where the syntax tree is dropped too.
 fn parse(source: String) -> Result<Program, CompileError> {
-    let expression = Parser::new().parse(&source).map_err(|errors| CompileError::new(errors.to_string()))?;
+    let expression = Parser::new()
+        .parse(&source)
+        .map_err(|errors| refused(&source, &errors))?;
     let (node, uses) = lower::lower(&expression)?;
     let reads = Reads::of(&expression);
-    Ok(Program(Arc::new(Compiled { source, reads, uses, node })))
+    Ok(Program(Arc::new(Compiled {
+        source,
+        reads,
+        uses,
+        node,
+    })))
+}
+
+/// The first complaint alone, with the text before it: the others follow from it, and there may be thousands.
+fn refused(source: &str, errors: &ParseErrors) -> CompileError {
+    let Some(first) = errors.errors.first() else {
+        return CompileError::new("the expression is no CEL");
+    };
+    let (line, column) = first.pos;
+    let text = source
+        .lines()
+        .nth(usize::try_from(line - 1).unwrap_or(0))
+        .unwrap_or_default();
+    let before = text
+        .chars()
+        .take(usize::try_from(column).unwrap_or(0))
+        .collect::<Vec<_>>();
+    let near: String = before.iter().skip(before.len().saturating_sub(30)).collect();
+    let message: String = first.msg.chars().take(200).collect();
+    CompileError::new(format!(
+        "no CEL at line {line}, column {column}, near `{near}`: {message}"
+    ))
 }

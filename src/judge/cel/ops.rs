@@ -59,9 +59,10 @@ fn double(value: &Value) -> Option<f64> {
 
 pub(super) fn negate(value: &Value) -> Result<Value, EvalError> {
     match value {
-        Value::Int(number) => {
-            number.checked_neg().map(Value::Int).ok_or_else(|| EvalError::other("`-` leaves the range of an int"))
-        }
+        Value::Int(number) => number
+            .checked_neg()
+            .map(Value::Int)
+            .ok_or_else(|| EvalError::other("`-` leaves the range of an int")),
         Value::Float(number) => Ok(Value::Float(-number)),
         other => Err(EvalError::type_of(format!("`-` does not work on {}", kind(other)))),
     }
@@ -97,7 +98,10 @@ pub(super) fn contains(container: &Value, item: &Value, name: &str) -> Result<bo
     match container {
         Value::List(items) => Ok(items.contains(item)),
         Value::Map(map) => Ok(key(item).and_then(|key| map.get(&key)).is_some()),
-        other => Err(EvalError::type_of(format!("`{name}` looks into lists and maps, not into {}", kind(other)))),
+        other => Err(EvalError::type_of(format!(
+            "`{name}` looks into lists and maps, not into {}",
+            kind(other)
+        ))),
     }
 }
 
@@ -124,7 +128,10 @@ pub(super) fn index(of: &Value, at: &Value) -> Result<Option<Value>, EvalError> 
             };
             match place.and_then(|place| items.get(place)) {
                 Some(value) => Ok(Some(value.clone())),
-                None => Err(EvalError::other(format!("index out of range in a list of {}", items.len()))),
+                None => Err(EvalError::other(format!(
+                    "index out of range in a list of {}",
+                    items.len()
+                ))),
             }
         }
         other => Err(EvalError::type_of(format!("{} has no elements", kind(other)))),
@@ -140,7 +147,10 @@ pub(super) fn elements(range: &Value) -> Result<Arc<Vec<Value>>, EvalError> {
             keys.sort();
             Ok(Arc::new(keys.into_iter().map(Value::from).collect()))
         }
-        other => Err(EvalError::type_of(format!("a macro walks over lists and maps, not over {}", kind(other)))),
+        other => Err(EvalError::type_of(format!(
+            "a macro walks over lists and maps, not over {}",
+            kind(other)
+        ))),
     }
 }
 

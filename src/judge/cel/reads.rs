@@ -14,7 +14,11 @@ pub struct Reads {
 impl Reads {
     /// May the expression see anything at, below or above `path`?
     pub fn touches(&self, path: &[&str]) -> bool {
-        self.whole || self.paths.iter().any(|read| read.iter().zip(path).all(|(one, other)| one == other))
+        self.whole
+            || self
+                .paths
+                .iter()
+                .any(|read| read.iter().zip(path).all(|(one, other)| one == other))
     }
 
     pub(super) fn of(expression: &IdedExpr) -> Self {
@@ -39,7 +43,12 @@ impl Reads {
         }
         match &expression.expr {
             Expr::Select(select) => self.visit(&select.operand),
-            Expr::Call(call) => call.target.iter().map(AsRef::as_ref).chain(&call.args).for_each(|part| self.visit(part)),
+            Expr::Call(call) => call
+                .target
+                .iter()
+                .map(AsRef::as_ref)
+                .chain(&call.args)
+                .for_each(|part| self.visit(part)),
             Expr::List(list) => list.elements.iter().for_each(|part| self.visit(part)),
             Expr::Map(map) => map.entries.iter().for_each(|entry| {
                 if let EntryExpr::MapEntry(entry) = &entry.expr {
@@ -65,7 +74,10 @@ impl Reads {
     /// The path of a chain that starts at `object`, up to its first index that is no literal name.
     fn path(&mut self, expression: &IdedExpr) -> Option<Path> {
         match &expression.expr {
-            Expr::Ident(name) if name == "object" => Some(Path { segments: Vec::new(), open: true }),
+            Expr::Ident(name) if name == "object" => Some(Path {
+                segments: Vec::new(),
+                open: true,
+            }),
             Expr::Select(select) => Some(self.path(&select.operand)?.then(Some(&select.field))),
             Expr::Call(call) if call.func_name == operators::INDEX && call.args.len() == 2 => {
                 let path = self.path(&call.args[0])?;

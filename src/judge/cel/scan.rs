@@ -1,7 +1,7 @@
 //! The look at the source before it meets the parser, whose recursion would overflow the stack and end the process.
 //!
 //! The scanner must never take for a string what the lexer would read as code. So whatever the lexer would refuse
-//! and recover from (an unknown escape, a string that is not closed) is refused here, at once.
+//! and recover from (an unknown escape, a string that is not closed, a strange character) is refused here, at once.
 
 use super::error::CompileError;
 
@@ -22,7 +22,12 @@ pub(super) fn check(source: &str) -> Result<()> {
             source.len()
         )));
     }
-    Scanner { bytes: source.as_bytes(), at: 0, levels: vec![Level::default()] }.run()
+    Scanner {
+        bytes: source.as_bytes(),
+        at: 0,
+        levels: vec![Level::default()],
+    }
+    .run()
 }
 
 #[derive(Default)]
@@ -66,7 +71,18 @@ impl Scanner<'_> {
             b'?' => self.level().conditionals += 1,
             b'+' | b'-' | b'*' | b'/' | b'%' | b'!' | b'.' | b'<' | b'>' | b'=' => self.level().chain += 1,
             b'&' | b'|' | b':' => self.level().chain = 0,
-            _ => return Ok(()),
+            b' ' | b'\t' | b'\r' | b'\n' | b')' | b']' | b'}' => return Ok(()),
+            b'`' => {
+                return Err(CompileError::new(
+                    "names in backticks are not supported: write object['a-name']",
+                ));
+            }
+            _ => {
+                return Err(CompileError::new(format!(
+                    "a character that CEL does not know outside of strings, behind `{}`",
+                    self.before()
+                )));
+            }
         }
         let nesting = self.levels.len() - 1 + self.levels.iter().map(|level| level.conditionals).sum::<usize>();
         if nesting > MAX_NESTING {
@@ -80,6 +96,13 @@ impl Scanner<'_> {
             )));
         }
         Ok(())
+    }
+
+    /// What stands before the character that was just read.
+    fn before(&self) -> String {
+        let read = String::from_utf8_lossy(&self.bytes[..self.at - 1]);
+        let skip = read.chars().count().saturating_sub(20);
+        read.chars().skip(skip).collect()
     }
 
     fn level(&mut self) -> &mut Level {
@@ -98,7 +121,11 @@ impl Scanner<'_> {
 
     fn word(&mut self) -> Result<()> {
         let start = self.at;
-        while self.bytes.get(self.at).is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_') {
+        while self
+            .bytes
+            .get(self.at)
+            .is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+        {
             self.at += 1;
         }
         if !matches!(self.bytes.get(self.at), Some(b'\'' | b'"')) {
@@ -107,7 +134,9 @@ impl Scanner<'_> {
         match &self.bytes[start..self.at] {
             b"r" | b"R" | b"br" | b"bR" | b"Br" | b"BR" => self.string(true),
             b"b" | b"B" => self.string(false),
-            _ => Err(CompileError::new("a string stands directly behind a word: something is missing between them")),
+            _ => Err(CompileError::new(
+                "a string stands directly behind a word: something is missing between them",
+            )),
         }
     }
 

@@ -41,7 +41,10 @@ fn document(policy: &Value, statements: &[Statement], api: Option<&ApiRef>) -> V
     let mut fields = Map::new();
     // The version decides one thing only: whether `${...}` is a variable.
     if written.iter().any(|(text, _)| text.contains("${")) {
-        let version = object(policy).ok().flatten().and_then(|fields| fields.get("Version").cloned());
+        let version = object(policy)
+            .ok()
+            .flatten()
+            .and_then(|fields| fields.get("Version").cloned());
         fields.insert("Version".into(), version.unwrap_or_else(|| json!("2008-10-17")));
     }
     fields.insert("Statement".into(), written.into_iter().map(|(_, json)| json).collect());
@@ -69,7 +72,10 @@ fn write(statement: &Statement, api: Option<&ApiRef>) -> Value {
     if !statement.conditions.is_empty() {
         let mut operators: BTreeMap<&str, BTreeMap<&str, Value>> = BTreeMap::new();
         for condition in &statement.conditions {
-            operators.entry(&condition.operator).or_default().insert(&condition.key, json!(condition.values));
+            operators
+                .entry(&condition.operator)
+                .or_default()
+                .insert(&condition.key, json!(condition.values));
         }
         fields.insert("Condition".into(), json!(operators));
     }
@@ -93,9 +99,9 @@ fn least(patterns: impl Iterator<Item = String>) -> Value {
         .iter()
         .enumerate()
         .filter(|(at, pattern)| {
-            !all.iter().enumerate().any(|(other, wide)| {
-                other != *at && covers(wide, pattern) && (!covers(pattern, wide) || other < *at)
-            })
+            !all.iter()
+                .enumerate()
+                .any(|(other, wide)| other != *at && covers(wide, pattern) && (!covers(pattern, wide) || other < *at))
         })
         .map(|(_, pattern)| pattern)
         .collect();

@@ -36,7 +36,10 @@ const OPERATORS: [&str; 25] = [
 
 /// The operator in lower case, `ArnEquals` as its synonym `ArnLike`; none if there is no such operator.
 pub(super) fn normal(name: &str) -> Option<String> {
-    let lower = name.to_ascii_lowercase().replace("arnequals", "arnlike").replace("arnnotequals", "arnnotlike");
+    let lower = name
+        .to_ascii_lowercase()
+        .replace("arnequals", "arnlike")
+        .replace("arnnotequals", "arnnotlike");
     let operator = Operator::of(&lower);
     OPERATORS.contains(&operator.base).then_some(lower)
 }
@@ -63,7 +66,11 @@ impl<'a> Operator<'a> {
             _ => (None, lower),
         };
         let stripped = base.strip_suffix("ifexists");
-        Self { set, base: stripped.unwrap_or(base), if_exists: stripped.is_some() }
+        Self {
+            set,
+            base: stripped.unwrap_or(base),
+            if_exists: stripped.is_some(),
+        }
     }
 
     /// The operator that this one negates.
@@ -90,7 +97,9 @@ pub(super) fn holds(condition: &Condition, known: Option<&Vec<String>>) -> Match
         return Match::Maybe;
     }
     let holds = if base == "null" {
-        condition.values.contains(if actual.is_empty() { "true" } else { "false" })
+        condition
+            .values
+            .contains(if actual.is_empty() { "true" } else { "false" })
     } else if actual.is_empty() {
         match operator.set {
             Some("forallvalues") => true,
@@ -101,9 +110,8 @@ pub(super) fn holds(condition: &Condition, known: Option<&Vec<String>>) -> Match
         let test = |value: &String| any(base, &condition.values, value) != negated;
         match operator.set {
             Some("forallvalues") => actual.iter().all(test),
-            Some(_) => actual.iter().any(test),
             None if negated => actual.iter().all(test),
-            None => actual.iter().any(test),
+            _ => actual.iter().any(test),
         }
     };
     if holds { Match::Yes } else { Match::No }
@@ -132,7 +140,12 @@ fn one(base: &str, wanted: &str, actual: &str) -> bool {
 }
 
 fn compare<T: PartialOrd>(comparison: &str, actual: Option<T>, wanted: Option<T>) -> bool {
-    let Some(order) = actual.zip(wanted).and_then(|(actual, wanted)| actual.partial_cmp(&wanted)) else { return false };
+    let Some(order) = actual
+        .zip(wanted)
+        .and_then(|(actual, wanted)| actual.partial_cmp(&wanted))
+    else {
+        return false;
+    };
     match comparison {
         "equals" => order.is_eq(),
         "lessthan" => order.is_lt(),
@@ -148,7 +161,12 @@ fn seconds(text: &str) -> Option<i64> {
     text.parse()
         .ok()
         .or_else(|| text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_second))
-        .or_else(|| format!("{text}T00:00:00Z").parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_second))
+        .or_else(|| {
+            format!("{text}T00:00:00Z")
+                .parse::<jiff::Timestamp>()
+                .ok()
+                .map(jiff::Timestamp::as_second)
+        })
 }
 
 fn arn_like(pattern: &str, actual: &str) -> bool {
@@ -165,9 +183,14 @@ fn network(text: &str) -> Option<(IpAddr, u8)> {
 }
 
 fn within(wanted: &str, actual: &str) -> bool {
-    let (Some((net, bits)), Some((ip, own))) = (network(wanted), network(actual)) else { return false };
+    let (Some((net, bits)), Some((ip, own))) = (network(wanted), network(actual)) else {
+        return false;
+    };
     let differ = |left: u128, right: u128, width: u32| {
-        bits != 0 && (left ^ right).checked_shr(width - u32::from(bits)).is_some_and(|rest| rest != 0)
+        bits != 0
+            && (left ^ right)
+                .checked_shr(width - u32::from(bits))
+                .is_some_and(|rest| rest != 0)
     };
     own >= bits
         && match (net, ip) {

@@ -12,9 +12,15 @@ use super::{IamError, Request, condition};
 /// apply to any of them. No policy refuses nothing. Several Deny statements that cover the requests only together
 /// (one for GET, one for POST) are not put together.
 pub fn denies(policy: &Value, request: &Request) -> Result<bool, IamError> {
-    let Some(statements) = statements(policy)?.filter(|statements| !statements.is_empty()) else { return Ok(false) };
-    let refused = statements.iter().any(|statement| !statement.allow && applies(statement, request) == Match::Yes);
-    let unheard = statements.iter().all(|statement| !statement.allow || applies(statement, request) == Match::No);
+    let Some(statements) = statements(policy)?.filter(|statements| !statements.is_empty()) else {
+        return Ok(false);
+    };
+    let refused = statements
+        .iter()
+        .any(|statement| !statement.allow && applies(statement, request) == Match::Yes);
+    let unheard = statements
+        .iter()
+        .all(|statement| !statement.allow || applies(statement, request) == Match::No);
     Ok(refused || unheard)
 }
 
@@ -22,9 +28,15 @@ pub fn denies(policy: &Value, request: &Request) -> Result<bool, IamError> {
 ///
 /// It is if one Allow statement applies to all of them, and no Deny statement may apply to any. No policy allows all.
 pub fn allows(policy: &Value, request: &Request) -> Result<bool, IamError> {
-    let Some(statements) = statements(policy)?.filter(|statements| !statements.is_empty()) else { return Ok(true) };
-    let heard = statements.iter().any(|statement| statement.allow && applies(statement, request) == Match::Yes);
-    let refused = statements.iter().any(|statement| !statement.allow && applies(statement, request) != Match::No);
+    let Some(statements) = statements(policy)?.filter(|statements| !statements.is_empty()) else {
+        return Ok(true);
+    };
+    let heard = statements
+        .iter()
+        .any(|statement| statement.allow && applies(statement, request) == Match::Yes);
+    let refused = statements
+        .iter()
+        .any(|statement| !statement.allow && applies(statement, request) != Match::No);
     Ok(heard && !refused)
 }
 
@@ -42,7 +54,13 @@ fn applies(statement: &Statement, request: &Request) -> Match {
 }
 
 fn part(part: &Part<Vec<String>>, relate: impl Fn(&str) -> Match) -> Match {
-    let best = |patterns: &Vec<String>| patterns.iter().map(|pattern| relate(pattern)).max().unwrap_or(Match::No);
+    let best = |patterns: &Vec<String>| {
+        patterns
+            .iter()
+            .map(|pattern| relate(pattern))
+            .max()
+            .unwrap_or(Match::No)
+    };
     match part {
         Part::Is(patterns) => best(patterns),
         Part::Not(patterns) => best(patterns).not(),
@@ -65,7 +83,11 @@ fn resource(pattern: &str, request: &Request) -> Match {
 
 fn principal(part: Option<&Part<Principals>>, request: &Request) -> Match {
     let best = |names: &Principals| {
-        names.iter().map(|(kind, name)| named(kind, name, request.principal.as_deref())).max().unwrap_or(Match::No)
+        names
+            .iter()
+            .map(|(kind, name)| named(kind, name, request.principal.as_deref()))
+            .max()
+            .unwrap_or(Match::No)
     };
     match part {
         None => Match::Yes,
@@ -90,9 +112,10 @@ fn named(kind: &str, name: &str, who: Option<&str>) -> Match {
     match (account(name), account(&who)) {
         (Some(ours), Some(theirs)) if ours == theirs => {
             let root = |arn: &str| arn.ends_with(":root");
-            let session = name.split_once(":role/").zip(who.split_once(":assumed-role/")).is_some_and(
-                |((_, role), (_, session))| session.split('/').next() == role.rsplit('/').next(),
-            );
+            let session = name
+                .split_once(":role/")
+                .zip(who.split_once(":assumed-role/"))
+                .is_some_and(|((_, role), (_, session))| session.split('/').next() == role.rsplit('/').next());
             match (root(name) || session, root(&who)) {
                 (true, _) => Match::Yes,
                 (false, true) => Match::Maybe,
@@ -104,7 +127,10 @@ fn named(kind: &str, name: &str, who: Option<&str>) -> Match {
 }
 
 fn account(arn: &str) -> Option<&str> {
-    arn.strip_prefix("arn:")?.split(':').nth(3).filter(|account| !account.is_empty())
+    arn.strip_prefix("arn:")?
+        .split(':')
+        .nth(3)
+        .filter(|account| !account.is_empty())
 }
 
 fn same_account(names: &Principals, who: Option<&str>) -> bool {

@@ -62,32 +62,50 @@ fn unescaped(text: &str) -> Option<Value> {
     let mut value = Value::String(text.to_owned());
     for _ in 0..3 {
         let Value::String(text) = &value else { break };
-        value = serde_json::from_str(text).or_else(|_| serde_json::from_str(&format!("\"{text}\""))).ok()?;
+        value = serde_json::from_str(text)
+            .or_else(|_| serde_json::from_str(&format!("\"{text}\"")))
+            .ok()?;
     }
-    Some(value)
+    Some(value).filter(|value| !value.is_string())
 }
 
 /// The statements; `None` if there is no policy.
 pub(super) fn statements(policy: &Value) -> Result<Option<Vec<Statement>>> {
     let Some(fields) = object(policy)? else { return Ok(None) };
-    if let Some(unknown) = fields.keys().find(|key| !["Version", "Id", "Statement"].contains(&key.as_str())) {
+    if let Some(unknown) = fields
+        .keys()
+        .find(|key| !["Version", "Id", "Statement"].contains(&key.as_str()))
+    {
         return error(format!("it has an unknown element `{unknown}`"));
     }
     match fields.get("Statement") {
         None | Some(Value::Null) if fields.is_empty() => Ok(None),
         None | Some(Value::Null) => error("it has no `Statement`"),
-        Some(Value::Array(items)) => {
-            items.iter().enumerate().map(|(at, item)| statement(item, at)).collect::<Result<_>>().map(Some)
-        }
+        Some(Value::Array(items)) => items
+            .iter()
+            .enumerate()
+            .map(|(at, item)| statement(item, at))
+            .collect::<Result<_>>()
+            .map(Some),
         Some(single) => Ok(Some(vec![statement(single, 0)?])),
     }
 }
 
 fn statement(json: &Value, at: usize) -> Result<Statement> {
     let named = |text: String| IamError::Policy(format!("statement {}: {text}", at + 1));
-    let Some(fields) = json.as_object() else { return Err(named("it is no object".into())) };
+    let Some(fields) = json.as_object() else {
+        return Err(named("it is no object".into()));
+    };
     let known = [
-        "Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition",
+        "Sid",
+        "Effect",
+        "Principal",
+        "NotPrincipal",
+        "Action",
+        "NotAction",
+        "Resource",
+        "NotResource",
+        "Condition",
     ];
     if let Some(unknown) = fields.keys().find(|key| !known.contains(&key.as_str())) {
         return Err(named(format!("it has an unknown element `{unknown}`")));
@@ -106,7 +124,13 @@ fn statement(json: &Value, at: usize) -> Result<Statement> {
         .ok_or_else(|| named("it has neither `Resource` nor `NotResource`".into()))?;
     let principals = part(fields, "Principal", "NotPrincipal", principals).map_err(&named)?;
     let conditions = conditions(fields.get("Condition")).map_err(&named)?;
-    Ok(Statement { allow, principals, actions, resources, conditions })
+    Ok(Statement {
+        allow,
+        principals,
+        actions,
+        resources,
+        conditions,
+    })
 }
 
 fn part<T>(
@@ -118,8 +142,12 @@ fn part<T>(
     let unreadable = |name: &str| format!("`{name}` cannot be read");
     match (fields.get(is), fields.get(not)) {
         (Some(_), Some(_)) => Err(format!("it has both `{is}` and `{not}`")),
-        (Some(json), None) => read(json).map(|items| Some(Part::Is(items))).ok_or_else(|| unreadable(is)),
-        (None, Some(json)) => read(json).map(|items| Some(Part::Not(items))).ok_or_else(|| unreadable(not)),
+        (Some(json), None) => read(json)
+            .map(|items| Some(Part::Is(items)))
+            .ok_or_else(|| unreadable(is)),
+        (None, Some(json)) => read(json)
+            .map(|items| Some(Part::Not(items)))
+            .ok_or_else(|| unreadable(not)),
         (None, None) => Ok(None),
     }
 }
@@ -161,12 +189,24 @@ fn conditions(json: Option<&Value>) -> std::result::Result<Vec<Condition>, Strin
     };
     for (name, keys) in operators {
         let operator = condition::normal(name).ok_or_else(|| format!("unknown condition operator `{name}`"))?;
-        let keys = keys.as_object().ok_or_else(|| format!("`{name}` holds no object of condition keys"))?;
+        let keys = keys
+            .as_object()
+            .ok_or_else(|| format!("`{name}` holds no object of condition keys"))?;
         for (key, json) in keys {
             let values = values(json).ok_or_else(|| format!("`{name}` of `{key}` holds neither text nor a list"))?;
-            let values = values.into_iter().map(|value| condition::normal_value(&operator, value)).collect();
-            let condition = Condition { operator: operator.clone(), key: key.to_ascii_lowercase(), values };
-            match all.iter().find(|known| known.operator == condition.operator && known.key == condition.key) {
+            let values = values
+                .into_iter()
+                .map(|value| condition::normal_value(&operator, value))
+                .collect();
+            let condition = Condition {
+                operator: operator.clone(),
+                key: key.to_ascii_lowercase(),
+                values,
+            };
+            match all
+                .iter()
+                .find(|known| known.operator == condition.operator && known.key == condition.key)
+            {
                 Some(known) if *known == condition => {}
                 Some(_) => return Err(format!("`{name}` of `{key}` is given twice")),
                 None => all.push(condition),

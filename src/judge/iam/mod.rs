@@ -76,8 +76,9 @@ impl Request {
             .ok_or_else(|| IamError::Request("it is a map, such as {'aws:SecureTransport': 'false'}".into()))?;
         let mut request = Self::default();
         for (key, value) in fields {
-            let values = values(value)
-                .ok_or_else(|| IamError::Request(format!("`{key}` holds neither text, number, bool nor a list of them")))?;
+            let values = values(value).ok_or_else(|| {
+                IamError::Request(format!("`{key}` holds neither text, number, bool nor a list of them"))
+            })?;
             match (key.as_str(), values.as_slice()) {
                 ("principal", [principal]) => request.principal = Some(principal.clone()).filter(|name| name != "*"),
                 ("action", [action]) => request.action.clone_from(action),

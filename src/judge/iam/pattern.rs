@@ -87,10 +87,17 @@ pub(super) const EVERYTHING: &str = "execute-api:/*";
 pub(super) fn api_of(resource: &str) -> Option<ApiRef> {
     let (region, account, rest) = execute_api(resource)?;
     let id = rest.split('/').next().unwrap_or(rest);
-    if [region, account, id].iter().any(|part| part.is_empty() || part.contains(['*', '?'])) {
+    if [region, account, id]
+        .iter()
+        .any(|part| part.is_empty() || part.contains(['*', '?']))
+    {
         return None;
     }
-    Some(ApiRef { region: region.into(), account: account.into(), id: id.into() })
+    Some(ApiRef {
+        region: region.into(),
+        account: account.into(),
+        id: id.into(),
+    })
 }
 
 /// Region, account and the rest of an `execute-api` ARN.
@@ -110,13 +117,21 @@ pub(super) fn short(resource: &str, api: Option<&ApiRef>, specific: bool) -> Str
     if let Some(path) = resource.strip_prefix("execute-api:/") {
         return format!("execute-api:/{}", path_of(path));
     }
-    let Some((region, account, rest)) = execute_api(resource) else { return resource.into() };
-    let (id, path) = rest.split_once('/').unwrap_or((rest, if rest.ends_with('*') { "*" } else { "" }));
+    let Some((region, account, rest)) = execute_api(resource) else {
+        return resource.into();
+    };
+    let (id, path) = rest
+        .split_once('/')
+        .unwrap_or((rest, if rest.ends_with('*') { "*" } else { "" }));
     let ours = match api {
         Some(api) => covers(region, &api.region) && covers(account, &api.account) && covers(id, &api.id),
         None => specific || [region, account, id].iter().all(|part| *part == "*"),
     };
-    if ours { format!("execute-api:/{}", path_of(path)) } else { resource.into() }
+    if ours {
+        format!("execute-api:/{}", path_of(path))
+    } else {
+        resource.into()
+    }
 }
 
 /// Requests always have a stage, a method and a path, so `prod/*/*` says no more than `prod/*`.
