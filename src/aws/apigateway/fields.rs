@@ -12,7 +12,7 @@ use crate::judge::table::as_set;
 /// Whether an export shows a field when it is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shown {
-    /// It does: known from a record of AWS, or plain OpenAPI. What is set here and absent there differs.
+    /// It does: known from a record of AWS, or plain `OpenAPI`. What is set here and absent there differs.
     Surely,
     /// AWS documents an extension for it, but no record shows it: what is set here and absent there cannot be told.
     Maybe,

@@ -28,6 +28,7 @@ fn resources(uri: &str) -> Vec<Value> {
     ]
 }
 
+#[allow(clippy::unnecessary_wraps)] // as exports are handed over
 fn export(path: &str, uri: &str) -> Result<Arc<Value>, String> {
     Ok(Arc::new(json!({"openapi": "3.0.1", "paths": {path: {"get":
         {"x-amazon-apigateway-integration": {"type": "http", "uri": uri}}}}})))
@@ -89,10 +90,10 @@ fn what_callers_meet_by_stage() {
     let s = snapshot(&stages, "http://a", &exports);
     let method = find(&s, Target::Method, "GET /pets");
     let draft = method.draft.as_ref().unwrap();
-    let [a, b, c, d] = &method.live[..] else {
+    let [first, second, third, fourth] = &method.live[..] else {
         panic!("one a stage")
     };
-    let Known::Shown { document, hidden } = &a.known else {
+    let Known::Shown { document, hidden } = &first.known else {
         panic!("shown")
     };
     assert!(
@@ -104,9 +105,9 @@ fn what_callers_meet_by_stage() {
         !hidden.contains(&Path::of(["authorizerId"])),
         "no authorizer is asked, so there is no id to hide"
     );
-    assert!(matches!(b.known, Known::Absent));
-    assert!(matches!(&c.known, Known::Unreadable(why) if why == "denied"));
-    assert!(matches!(&d.known, Known::Unreadable(_)), "never exported");
+    assert!(matches!(second.known, Known::Absent));
+    assert!(matches!(&third.known, Known::Unreadable(why) if why == "denied"));
+    assert!(matches!(&fourth.known, Known::Unreadable(_)), "never exported");
     let gone = find(&s, Target::Method, "GET /cats");
     assert!(gone.draft.is_none() && !gone.address.contains_key("resourceId"));
     assert!(matches!(gone.live[1].known, Known::Shown { .. }));

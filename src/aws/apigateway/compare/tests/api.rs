@@ -10,6 +10,7 @@ fn allow() -> Value {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, clippy::semicolon_if_nothing_returned)] // one row a reason
 fn edits_of_the_api() {
     run(&[
         (

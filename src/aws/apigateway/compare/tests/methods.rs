@@ -3,6 +3,7 @@ use serde_json::json;
 use super::*;
 
 #[test]
+#[allow(clippy::too_many_lines, clippy::semicolon_if_nothing_returned)] // one row a reason
 fn edits_of_methods() {
     run(&[
         (

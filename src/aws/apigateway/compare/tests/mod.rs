@@ -29,7 +29,7 @@ fn http(resource: &str, verb: &str, path: &str, parameters: &Value) -> Value {
     integration
 }
 
-fn method(verb: &str, headers: &[&str], model: Option<&str>, integration: Value) -> Value {
+fn method(verb: &str, headers: &[&str], model: Option<&str>, integration: &Value) -> Value {
     let parameters: serde_json::Map<String, Value> = headers
         .iter()
         .map(|name| (format!("method.response.header.{name}"), json!(false)))
@@ -52,7 +52,7 @@ fn options(resource: &str, verbs: &str) -> Value {
         "Access-Control-Allow-Methods",
         "Access-Control-Allow-Headers",
     ];
-    method("OPTIONS", &headers, Some("Empty"), mock(resource, &responses))
+    method("OPTIONS", &headers, Some("Empty"), &mock(resource, &responses))
 }
 
 fn model(name: &str, schema: &Value) -> Value {
@@ -70,7 +70,7 @@ fn editor() -> Editor {
         "GET",
         &origin,
         Some("Pets"),
-        http(
+        &http(
             "r2",
             "GET",
             "/pets",
@@ -85,7 +85,7 @@ fn editor() -> Editor {
         "POST",
         &origin,
         Some("NewPetResponse"),
-        http("r2", "POST", "/pets", &Value::Null),
+        &http("r2", "POST", "/pets", &Value::Null),
     );
     create["operationName"] = json!("CreatePet");
     create["requestModels"] = json!({"application/json": "NewPet"});
@@ -93,7 +93,7 @@ fn editor() -> Editor {
         "GET",
         &origin,
         Some("Pet"),
-        http(
+        &http(
             "r3",
             "GET",
             "/pets/{petId}",
@@ -111,7 +111,7 @@ fn editor() -> Editor {
             "description": "Your first API", "disableExecuteApiEndpoint": false, "rootResourceId": "r1",
             "endpointConfiguration": {"ipAddressType": "ipv4", "types": ["EDGE"]}}),
         resources: vec![
-            json!({"id": "r1", "path": "/", "resourceMethods": {"GET": method("GET", &["Content-Type"], None, mock("r1", &page))}}),
+            json!({"id": "r1", "path": "/", "resourceMethods": {"GET": method("GET", &["Content-Type"], None, &mock("r1", &page))}}),
             json!({"id": "r2", "parentId": "r1", "pathPart": "pets", "path": "/pets",
                 "resourceMethods": {"GET": list, "POST": create, "OPTIONS": options("r2", "'POST,GET,OPTIONS'")}}),
             json!({"id": "r3", "parentId": "r2", "pathPart": "{petId}", "path": "/pets/{petId}",

@@ -35,6 +35,7 @@ fn response(editor: &mut Editor, export: &mut Value) {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, clippy::semicolon_if_nothing_returned)] // one row a reason
 fn edits_of_what_has_a_name() {
     run(&[
         ("an authorizer, as deployed", authorizer, Clean),
