@@ -160,7 +160,7 @@ impl Context {
 
     /// Whether this controller acts for the account now: it is among those it is told to, and the lease is held.
     pub fn acts_for(&self, account: &AwsAccount) -> bool {
-        self.mine.matches(account.labels()) && self.leases.leads(&account.spec.account_id)
+        self.mine.matches(account.labels()) && self.leases.is_leader(&account.spec.account_id)
     }
 
     /// Publishes a Kubernetes event; a failure is no reason to stop.

@@ -104,7 +104,7 @@ async fn run(ctx: Arc<Context>, name: String) {
         let Some(account) = ctx.stores.accounts.get(&ObjectRef::new(&name)) else {
             return;
         };
-        if !ctx.leases.leads(&account.spec.account_id) {
+        if !ctx.leases.is_leader(&account.spec.account_id) {
             first = true;
             let mut leading = ctx.leases.changed();
             let _ = tokio::time::timeout(Duration::from_secs(1), leading.changed()).await;

@@ -104,10 +104,10 @@ pub(super) const REST_API: &[Field] = &[
         Maybe,
         Absent,
         Object(&[
-            // An API is EDGE unless somebody says otherwise, and no export shows which.
-            field("types", Maybe, Text("EDGE"), Set),
+            // Which hosts serve the API is no part of what a deployment carries: it names them, wherever it runs.
+            apart("types"),
             field("vpcEndpointIds", Maybe, Absent, Set),
-            field("ipAddressType", Maybe, Text("ipv4"), Whole),
+            apart("ipAddressType"),
         ]),
     ),
     field("minimumCompressionSize", Maybe, Absent, Whole),

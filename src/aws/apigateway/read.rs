@@ -45,7 +45,7 @@ pub struct ApiReading {
 }
 
 /// Everything that a deployment would publish.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Editor {
     /// The API's settings.
     pub rest_api: Value,

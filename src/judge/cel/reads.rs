@@ -9,16 +9,17 @@ pub struct Reads {
     pub whole: bool,
     /// Parts, each read with all that is below it.
     pub paths: Vec<Vec<String>>,
+    /// Parts of which `has()` asks only whether they are there.
+    pub presence: Vec<Vec<String>>,
 }
 
 impl Reads {
     /// May the expression see anything at, below or above `path`?
     pub fn touches(&self, path: &[&str]) -> bool {
-        self.whole
-            || self
-                .paths
-                .iter()
-                .any(|read| read.iter().zip(path).all(|(one, other)| one == other))
+        let agree = |read: &Vec<String>| read.iter().zip(path).all(|(one, other)| one == other);
+        // Whether a part is there does not hang on what is deeper within it.
+        let within = |read: &&Vec<String>| path.len() <= read.len();
+        self.whole || self.paths.iter().any(agree) || self.presence.iter().filter(within).any(agree)
     }
 
     pub(super) fn of(expression: &IdedExpr) -> Self {
@@ -26,13 +27,23 @@ impl Reads {
         reads.visit(expression);
         reads.paths.sort();
         reads.paths.dedup();
+        reads.presence.sort();
+        reads.presence.dedup();
         if reads.whole {
             reads.paths.clear();
+            reads.presence.clear();
         }
         reads
     }
 
     fn visit(&mut self, expression: &IdedExpr) {
+        if let Expr::Select(select) = &expression.expr
+            && select.test
+            && let Some(path) = self.path(expression)
+        {
+            self.presence.push(path.segments);
+            return;
+        }
         if let Some(path) = self.path(expression) {
             if path.segments.is_empty() {
                 self.whole = true;

@@ -304,9 +304,8 @@ fn errors_help() {
 
 #[test]
 fn reads() {
-    let table: [(&str, bool, &[&[&str]]); 10] = [
+    let table: [(&str, bool, &[&[&str]]); 9] = [
         ("object.a.b == 1 && object.c", false, &[&["a", "b"], &["c"]]),
-        ("has(object.a.b)", false, &[&["a", "b"]]),
         ("object['a'].b", false, &[&["a", "b"]]),
         ("object.a[0].b", false, &[&["a"]]),
         ("object.a[params.k].b && object.z", false, &[&["a"], &["z"]]),
@@ -322,8 +321,11 @@ fn reads() {
             .iter()
             .map(|path| path.iter().map(ToString::to_string).collect())
             .collect();
-        assert_eq!(*program.reads(), Reads { whole, paths: expected }, "{source}");
+        assert_eq!(*program.reads(), Reads { whole, paths: expected, presence: vec![] }, "{source}");
     }
+    let presence = Program::compile("has(object.a.b)").unwrap();
+    assert!(presence.reads().touches(&["a"]) && presence.reads().touches(&["a", "b"]));
+    assert!(!presence.reads().touches(&["a", "b", "c"]), "what is deeper does not decide whether a part is there");
     let program = Program::compile("object.a.b == params.x").unwrap();
     assert!(program.reads().touches(&["a"]) && program.reads().touches(&["a", "b", "c"]));
     assert!(!program.reads().touches(&["a", "c"]) && !program.reads().touches(&["b"]));

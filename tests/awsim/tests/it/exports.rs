@@ -263,3 +263,100 @@ fn a_policy_is_escaped_once_more_in_answers() {
     let none = world.patch("/restapis/{api}", &[("replace /policy", json!(""))]).ok();
     assert_eq!(none.get("policy"), None, "an empty policy is none");
 }
+
+#[test]
+fn an_imported_document_is_exported_as_aws_does_it() {
+    let mut world = World::new();
+    let header = json!({"type": "string", "description": "dropped"});
+    let integration = json!({"type": "mock", "passthroughBehavior": "when_no_match",
+        "requestTemplates": {"application/json": "{\"statusCode\": 200}"},
+        "responses": {"default": {"statusCode": "200", "responseTemplates": {"text/html": "<html/>"}}}});
+    let document = json!({
+        "swagger": "2.0", "info": {"title": "PetStore", "description": "d"}, "schemes": ["https"],
+        "paths": {
+            "/": {"get": {"tags": ["pets"], "description": "dropped", "consumes": ["application/json"], "produces": ["text/html"],
+                "responses": {"200": {"description": "dropped", "headers": {"Content-Type": header}}},
+                "x-amazon-apigateway-integration": integration}},
+            "/pets/{petId}": {"post": {"operationId": "CreatePet", "consumes": ["application/json"], "produces": ["application/json"],
+                "parameters": [{"name": "petId", "in": "path", "required": true, "type": "string"},
+                    {"name": "page", "in": "query", "required": false, "type": "string"},
+                    {"name": "Pet", "in": "body", "required": true, "schema": {"$ref": "#/definitions/Pet"}}],
+                "responses": {"200": {"description": "dropped", "schema": {"$ref": "#/definitions/Pet"}}},
+                "x-amazon-apigateway-integration": integration}},
+        },
+        "definitions": {"Pet": {"type": "object", "properties": {"type": {"$ref": "#/definitions/PetType"}}},
+            "PetType": {"type": "string", "enum": ["dog", "cat"]}},
+    });
+    let import = world.post("/restapis?mode=import", &document);
+    assert_eq!(
+        (&import["name"], &import["description"]),
+        (&json!("PetStore"), &json!("d"))
+    );
+    world.name("api", &import["id"]);
+    let export = deploy(&world);
+    let content = json!({"application/json": {"schema": {"$ref": "#/components/schemas/Pet"}}});
+    let rows = [
+        (
+            "/paths/~1/get/responses",
+            json!({"200": {"description": "200 response", "content": {},
+            "headers": {"Content-Type": {"schema": {"type": "string"}}}}}),
+            "no model, empty content; AWS's own descriptions",
+        ),
+        (
+            "/paths/~1/get/x-amazon-apigateway-integration",
+            integration,
+            "an integration comes back as it went in",
+        ),
+        (
+            "/paths/~1pets~1{petId}/post/requestBody",
+            json!({"content": content, "required": true}),
+            "a body parameter",
+        ),
+        (
+            "/paths/~1pets~1{petId}/post/parameters",
+            json!([{"name": "petId", "in": "path", "required": true, "schema": {"type": "string"}},
+            {"name": "page", "in": "query", "schema": {"type": "string"}}]),
+            "required is shown when it is true",
+        ),
+        (
+            "/paths/~1pets~1{petId}/post/responses/200/content",
+            content.clone(),
+            "a model for each content type",
+        ),
+        (
+            "/components/schemas/Pet/properties/type",
+            json!({"$ref": "#/components/schemas/PetType"}),
+            "references are moved",
+        ),
+    ];
+    for (pointer, expected, why) in rows {
+        assert_eq!(export.pointer(pointer), Some(&expected), "{pointer}: {why}");
+    }
+    assert_eq!(export.pointer("/paths/~1/get/tags"), None, "documentation is dropped");
+    world
+        .call(
+            "PUT /restapis/{api}?mode=merge",
+            &json!({"openapi": "3.0.1", "info": {"title": "PetStore"}, "paths": {"/": {"get":
+        {"x-amazon-apigateway-integration": {"type": "mock"}}}}}),
+        )
+        .ok();
+    let paths = deploy(&world)["paths"].clone();
+    assert_eq!(
+        (paths["/"]["get"].get("responses"), paths["/pets/{petId}"].is_null()),
+        (None, false),
+        "merge replaces methods, and keeps the others"
+    );
+    world
+        .call(
+            "PUT /restapis/{api}?mode=overwrite",
+            &json!({"openapi": "3.0.1", "info": {"title": "P"}, "paths": {"/x": {"get":
+        {"x-amazon-apigateway-integration": {"type": "mock"}}}}}),
+        )
+        .ok();
+    let paths = deploy(&world)["paths"].clone();
+    assert_eq!(
+        paths.as_object().map(serde_json::Map::len),
+        Some(1),
+        "overwrite keeps none"
+    );
+}
