@@ -1,6 +1,10 @@
 //! What leaves, against moto's S3, SNS and SQS: a record is written once, and a message reaches whom its filter names.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a story that cannot be set up fails")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a story that cannot be set up fails"
+)]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

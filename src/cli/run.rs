@@ -69,10 +69,13 @@ impl Run {
 }
 
 fn labels(text: &str) -> Result<Selector, String> {
-    let pairs = text.split(',').filter(|pair| !pair.is_empty()).map(|pair| match pair.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err(format!("`{pair}`: write key=value, several with commas between them")),
-    });
+    let pairs = text
+        .split(',')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| match pair.split_once('=') {
+            Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+            _ => Err(format!("`{pair}`: write key=value, several with commas between them")),
+        });
     pairs.collect()
 }
 

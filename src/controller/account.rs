@@ -15,7 +15,7 @@ use crate::api::{AwsAccount, Reason, Status};
 use crate::aws::{Class, Error};
 
 /// Credentials are looked at again this often.
-const RECHECK: Duration = Duration::from_secs(600);
+const RECHECK: Duration = Duration::from_mins(10);
 
 /// One look at an account.
 pub async fn reconcile(account: Arc<AwsAccount>, ctx: Arc<Context>) -> Result<Action, Failure> {

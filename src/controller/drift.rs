@@ -358,7 +358,7 @@ async fn retire(drift: &Drift, audited: bool, ctx: &Context) -> Result<Action, F
     let left = KEEP_RESOLVED - ctx.now().duration_since(resolved);
     if left.is_positive() {
         return Ok(Action::requeue(
-            Duration::try_from(left).unwrap_or(Duration::from_secs(3600)),
+            Duration::try_from(left).unwrap_or(Duration::from_hours(1)),
         ));
     }
     status::delete(&api(drift, ctx), drift).await?;

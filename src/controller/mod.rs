@@ -27,10 +27,10 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Namespace;
+use kube::core::Selector;
 use kube::runtime::controller::{Action, Config, Controller};
 use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::reflector::ObjectRef;
-use kube::core::Selector;
 use kube::runtime::{WatchStreamExt, reflector, watcher};
 use kube::{Api, Client, ResourceExt};
 use tokio::sync::watch;
@@ -62,13 +62,110 @@ pub struct Options {
 /// Runs until `stop` becomes true, then ends what is under way and lets go of the leases.
 ///
 /// # Errors
-/// When Kubernetes does not know the kinds, or cannot be reached at all.
+/// None yet: whatever is out of reach is tried again.
 pub async fn run(
     client: Client,
     options: Options,
-    mut stop: watch::Receiver<bool>,
+    stop: watch::Receiver<bool>,
     ready: watch::Sender<bool>,
 ) -> Result<(), String> {
+    let (wake, woken) = wake::channel();
+    let Watched {
+        accounts,
+        policies,
+        endpoints,
+        drifts,
+        exceptions,
+        namespaces,
+    } = Watched::new(&client);
+    let stores = Stores {
+        accounts: accounts.store(),
+        policies: policies.store(),
+        exceptions: exceptions.store,
+        endpoints: endpoints.store(),
+        drifts: drifts.store(),
+        namespaces: namespaces.store,
+    };
+    let ctx = Arc::new(context(&client, options, stores, wake.clone()).await);
+    let (filled, all_filled) = watch::channel(false);
+    let stage = Stage {
+        ctx: ctx.clone(),
+        filled: all_filled,
+        stop: stop.clone(),
+    };
+
+    let accounts = accounts.reconcile_on(woken.accounts);
+    let policies = policies
+        .watches(Api::<Drift>::all(client.clone()), watcher::Config::default(), |drift| {
+            let namespace = drift.namespace().unwrap_or_default();
+            [ObjectRef::new(&drift.spec.policy).within(&namespace)]
+        })
+        .reconcile_all_on(woken.policies);
+    let endpoints = endpoints
+        .watches(Api::<Drift>::all(client.clone()), watcher::Config::default(), |drift| {
+            [endpoint::of_drift(&drift)]
+        })
+        .watches(
+            Api::<EndpointPolicy>::all(client.clone()),
+            watcher::Config::default(),
+            {
+                // A policy's own status says nothing new to endpoints: its generation does.
+                let news = Generations::default();
+                let wake = wake.clone();
+                move |policy| {
+                    if news.moved(&policy) {
+                        wake.endpoints();
+                        wake.drifts();
+                    }
+                    None
+                }
+            },
+        )
+        .watches(Api::<AwsAccount>::all(client.clone()), watcher::Config::default(), {
+            let news = Generations::default();
+            let wake = wake.clone();
+            move |account| {
+                if news.moved(&account) {
+                    wake.endpoints();
+                    wake.drifts();
+                    wake.policies();
+                }
+                None
+            }
+        })
+        .reconcile_on(woken.endpoints)
+        .reconcile_all_on(woken.all_endpoints);
+    let drifts = drifts.reconcile_all_on(woken.all_drifts);
+
+    futures::join!(
+        drive("AwsAccount", accounts, &stage, |object, ctx| account::reconcile(
+            object, ctx
+        )
+        .boxed()),
+        drive("EndpointPolicy", policies, &stage, |object, ctx| policy::reconcile(
+            object, ctx
+        )
+        .boxed()),
+        drive("AwsEndpoint", endpoints, &stage, |object, ctx| endpoint::reconcile(
+            object, ctx
+        )
+        .boxed()),
+        drive("Drift", drifts, &stage, |object, ctx| drift::reconcile(object, ctx)
+            .boxed()),
+        changes(&ctx, exceptions.changed, namespaces.changed, stop, || {
+            let _ = filled.send(true);
+            let _ = ready.send(true);
+        }),
+    );
+    ctx.sweepers
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+        .clear();
+    ctx.leases.shutdown().await;
+    Ok(())
+}
+
+async fn context(client: &Client, options: Options, stores: Stores, wake: wake::Wake) -> Context {
     let leases = Arc::new(Leases::new(
         client.clone(),
         &options.namespace,
@@ -76,146 +173,133 @@ pub async fn run(
         Durations::default(),
     ));
     let base = crate::aws::session::environment().await;
-    let sessions = Sessions::new(
-        &base,
-        options.cluster_id.clone(),
-        Arc::new(Led(leases.clone())),
-        Limits::Quotas,
-    );
-    let (wake, woken) = wake::channel();
-
-    let accounts = Controller::new(Api::<AwsAccount>::all(client.clone()), watcher::Config::default());
-    let policies = Controller::new(Api::<EndpointPolicy>::all(client.clone()), watcher::Config::default())
-        .with_config(Config::default().concurrency(2).debounce(Duration::from_millis(100)));
-    let endpoints = Controller::new(Api::<AwsEndpoint>::all(client.clone()), watcher::Config::default())
-        .with_config(Config::default().concurrency(16));
-    let drifts = Controller::new(Api::<Drift>::all(client.clone()), watcher::Config::default())
-        .with_config(Config::default().concurrency(16));
-    let (exceptions, mut exceptions_changed) = reflect(Api::<EndpointException>::all(client.clone()));
-    let (namespaces, mut namespaces_changed) = reflect(Api::<Namespace>::all(client.clone()));
-    let stores = Stores {
-        accounts: accounts.store(),
-        policies: policies.store(),
-        exceptions,
-        endpoints: endpoints.store(),
-        drifts: drifts.store(),
-        namespaces,
+    let reporter = Reporter {
+        controller: "plumbline".into(),
+        instance: Some(options.identity),
     };
-    let clock: Clock = Arc::new(Timestamp::now);
-    let ctx = Arc::new(Context {
-        events: Recorder::new(
-            client.clone(),
-            Reporter {
-                controller: "plumbline".into(),
-                instance: Some(options.identity.clone()),
-            },
-        ),
+    Context {
         client: client.clone(),
-        sessions,
+        sessions: Sessions::new(&base, options.cluster_id, Arc::new(Led(leases.clone())), Limits::Quotas),
         inventory: Inventory::default(),
         exports: ExportCache::new(),
-        leases: leases.clone(),
-        clock,
+        leases,
+        events: Recorder::new(client.clone(), reporter),
+        clock: Arc::new(Timestamp::now),
         mine: options.accounts,
         stores,
-        wake: wake.clone(),
+        wake,
         compiled: std::sync::Mutex::default(),
         wholes: std::sync::Mutex::default(),
         sweepers: std::sync::Mutex::default(),
-    });
+    }
+}
 
-    // A store that is not filled yet would make everything look deleted: nothing is reconciled before all are.
-    let (filled, all_filled) = watch::channel(false);
-    let mut stopping = stop.clone();
-    let ended = async move { _ = stopping.wait_for(|stop| *stop).await }.shared();
-    let gate = |ctx: &Arc<Context>| (ctx.clone(), all_filled.clone());
+/// Everything that is watched.
+struct Watched {
+    accounts: Controller<AwsAccount>,
+    policies: Controller<EndpointPolicy>,
+    endpoints: Controller<AwsEndpoint>,
+    drifts: Controller<Drift>,
+    exceptions: Reflection<EndpointException>,
+    namespaces: Reflection<Namespace>,
+}
 
-    let account_ctx = gate(&ctx);
-    let accounts = accounts
-        .reconcile_on(woken.accounts)
-        .graceful_shutdown_on(ended.clone())
+impl Watched {
+    fn new(client: &Client) -> Self {
+        let many = || Config::default().concurrency(16);
+        let few = || Config::default().concurrency(2).debounce(Duration::from_millis(100));
+        Watched {
+            accounts: Controller::new(Api::all(client.clone()), watcher::Config::default()),
+            policies: Controller::new(Api::all(client.clone()), watcher::Config::default()).with_config(few()),
+            endpoints: Controller::new(Api::all(client.clone()), watcher::Config::default()).with_config(many()),
+            drifts: Controller::new(Api::all(client.clone()), watcher::Config::default()).with_config(many()),
+            exceptions: reflect(Api::all(client.clone())),
+            namespaces: reflect(Api::all(client.clone())),
+        }
+    }
+}
+
+/// What every reconciler runs on.
+struct Stage {
+    ctx: Arc<Context>,
+    filled: watch::Receiver<bool>,
+    stop: watch::Receiver<bool>,
+}
+
+/// Runs one reconciler until the end. A store that is not filled yet would make everything look deleted: nothing is
+/// reconciled before all of them are.
+async fn drive<K>(
+    kind: &'static str,
+    controller: Controller<K>,
+    stage: &Stage,
+    reconcile: impl Fn(Arc<K>, Arc<Context>) -> BoxFuture<'static, Result<Action, Failure>> + Copy + Send + 'static,
+) where
+    K: kube::Resource<DynamicType = ()> + Clone + serde::de::DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
+{
+    let filled = stage.filled.clone();
+    let mut stop = stage.stop.clone();
+    controller
+        .graceful_shutdown_on(async move { _ = stop.wait_for(|stop| *stop).await })
         .run(
-            move |object, _| after(account_ctx.clone(), move |ctx| account::reconcile(object, ctx).boxed()),
-            outcome::retry,
-            ctx.clone(),
-        )
-        .for_each(|result| async move { report("AwsAccount", result) });
-
-    let policy_ctx = gate(&ctx);
-    let policies = policies
-        .watches(Api::<Drift>::all(client.clone()), watcher::Config::default(), |drift| {
-            let namespace = drift.namespace().unwrap_or_default();
-            [ObjectRef::new(&drift.spec.policy).within(&namespace)]
-        })
-        .reconcile_all_on(woken.policies)
-        .graceful_shutdown_on(ended.clone())
-        .run(
-            move |object, _| after(policy_ctx.clone(), move |ctx| policy::reconcile(object, ctx).boxed()),
-            outcome::retry,
-            ctx.clone(),
-        )
-        .for_each(|result| async move { report("EndpointPolicy", result) });
-
-    let all_endpoints = wake.clone();
-    let endpoint_ctx = gate(&ctx);
-    let endpoints = endpoints
-        .watches(Api::<Drift>::all(client.clone()), watcher::Config::default(), |drift| {
-            [endpoint::of_drift(&drift)]
-        })
-        .reconcile_on(woken.endpoints)
-        .reconcile_all_on(woken.all_endpoints)
-        .graceful_shutdown_on(ended.clone())
-        .run(
-            move |object, _| {
-                after(endpoint_ctx.clone(), move |ctx| {
-                    endpoint::reconcile(object, ctx).boxed()
-                })
+            move |object, ctx| {
+                let mut filled = filled.clone();
+                async move {
+                    let _ = filled.wait_for(|filled| *filled).await;
+                    reconcile(object, ctx).await
+                }
             },
             outcome::retry,
-            ctx.clone(),
+            stage.ctx.clone(),
         )
-        .for_each(|result| async move { report("AwsEndpoint", result) });
-
-    let drift_ctx = gate(&ctx);
-    let drifts = drifts
-        .reconcile_all_on(woken.all_drifts)
-        .graceful_shutdown_on(ended.clone())
-        .run(
-            move |object, _| after(drift_ctx.clone(), move |ctx| drift::reconcile(object, ctx).boxed()),
-            outcome::retry,
-            ctx.clone(),
-        )
-        .for_each(|result| async move { report("Drift", result) });
-
-    // Whatever judgements rest on changed: look at everything again. Accounts and policies are watched by their own
-    // reconcilers, which say so.
-    let mut leading = leases.changed();
-    let changes = async {
-        fill(&ctx).await;
-        let _ = filled.send(true);
-        let _ = ready.send(true);
-        loop {
-            tokio::select! {
-                Ok(()) = exceptions_changed.changed() => {}
-                Ok(()) = namespaces_changed.changed() => all_endpoints.policies(),
-                Ok(()) = leading.changed() => {
-                    all_endpoints.drifts();
-                    for account in ctx.stores.accounts.state() {
-                        all_endpoints.account(&account.name_any());
-                    }
-                }
-                _ = stop.wait_for(|stop| *stop) => return,
+        .for_each(|result| async move {
+            if let Err(error) = result {
+                tracing::debug!(kind, %error, "to be tried again");
             }
-            all_endpoints.endpoints();
+        })
+        .await;
+}
+
+/// Whatever judgements rest on changed: look at everything again.
+async fn changes(
+    ctx: &Context,
+    mut exceptions: watch::Receiver<u64>,
+    mut namespaces: watch::Receiver<u64>,
+    mut stop: watch::Receiver<bool>,
+    filled: impl FnOnce(),
+) {
+    tokio::select! {
+        () = fill(ctx) => filled(),
+        _ = stop.wait_for(|stop| *stop) => return,
+    }
+    let mut leading = ctx.leases.changed();
+    loop {
+        tokio::select! {
+            Ok(()) = exceptions.changed() => {}
+            Ok(()) = namespaces.changed() => ctx.wake.policies(),
+            Ok(()) = leading.changed() => {
+                ctx.wake.drifts();
+                for account in ctx.stores.accounts.state() {
+                    ctx.wake.account(&account.name_any());
+                }
+            }
+            _ = stop.wait_for(|stop| *stop) => return,
         }
-    };
-    futures::join!(accounts, policies, endpoints, drifts, changes);
-    ctx.sweepers
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
-        .clear();
-    leases.shutdown().await;
-    Ok(())
+        ctx.wake.endpoints();
+    }
+}
+
+/// The generations that were seen of each object.
+#[derive(Default)]
+struct Generations(std::sync::Mutex<std::collections::HashMap<String, (Option<i64>, bool)>>);
+
+impl Generations {
+    /// Whether the object's spec, or whether it is being deleted, is new.
+    fn moved(&self, object: &impl kube::Resource) -> bool {
+        let meta = object.meta();
+        let now = (meta.generation, meta.deletion_timestamp.is_some());
+        let mut seen = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        seen.insert(meta.uid.clone().unwrap_or_default(), now) != Some(now)
+    }
 }
 
 /// The fence of the leases.
@@ -225,16 +309,6 @@ impl Fence for Led {
     fn may_write(&self, account_id: &str) -> bool {
         self.0.leads(account_id)
     }
-}
-
-/// Waits for the stores, then reconciles.
-async fn after<F>(gate: (Arc<Context>, watch::Receiver<bool>), reconcile: F) -> Result<Action, Failure>
-where
-    F: FnOnce(Arc<Context>) -> BoxFuture<'static, Result<Action, Failure>>,
-{
-    let (ctx, mut filled) = gate;
-    let _ = filled.wait_for(|filled| *filled).await;
-    reconcile(ctx).await
 }
 
 async fn fill(ctx: &Context) {
@@ -256,37 +330,25 @@ async fn fill(ctx: &Context) {
     );
 }
 
-/// A reflection with a sign of each change.
-fn reflect<K>(api: Api<K>) -> (reflector::Store<K>, watch::Receiver<u64>)
+/// A reflection, with a sign of each change.
+struct Reflection<K: kube::Resource<DynamicType = ()> + 'static> {
+    store: reflector::Store<K>,
+    changed: watch::Receiver<u64>,
+}
+
+fn reflect<K>(api: Api<K>) -> Reflection<K>
 where
     K: kube::Resource<DynamicType = ()> + Clone + serde::de::DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
 {
     let (store, writer) = reflector::store();
-    let (changed, changes) = watch::channel(0);
+    let (change, changed) = watch::channel(0);
     let stream = watcher(api, watcher::Config::default())
         .default_backoff()
         .reflect(writer)
         .touched_objects();
     tokio::spawn(stream.for_each(move |_| {
-        changed.send_modify(|n| *n += 1);
+        change.send_modify(|n| *n += 1);
         futures::future::ready(())
     }));
-    (store, changes)
-}
-
-fn report<K: kube::Resource, Q: std::fmt::Debug, E: std::fmt::Display>(
-    kind: &str,
-    result: Result<(ObjectRef<K>, kube::runtime::controller::Action), kube::runtime::controller::Error<E, Q>>,
-) where
-    E: std::error::Error + 'static,
-    Q: std::error::Error + 'static,
-{
-    if let Err(error) = result {
-        match error {
-            kube::runtime::controller::Error::ReconcilerFailed(error, _) => {
-                tracing::debug!(kind, %error, "to be tried again")
-            }
-            error => tracing::debug!(kind, %error, "watch"),
-        }
-    }
+    Reflection { store, changed }
 }

@@ -19,7 +19,7 @@ use crate::judge::select::{self, Candidate};
 use crate::judge::snapshot::EndpointId;
 
 /// Three missed sweeps make what was seen unknown; looked at this often.
-const RECHECK: Duration = Duration::from_secs(60);
+const RECHECK: Duration = Duration::from_mins(1);
 
 /// One look at a policy.
 pub async fn reconcile(policy: Arc<EndpointPolicy>, ctx: Arc<Context>) -> Result<Action, Failure> {

@@ -29,7 +29,7 @@ use crate::repair::transaction::{End, Held, Ledger, Looked, Part, Transaction, r
 /// A Drift that waits for something on AWS is looked at again when a sweep finds news, and otherwise this often.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 /// A repair that no read shows by then has failed.
-const VERIFY_WITHIN: Duration = Duration::from_secs(120);
+const VERIFY_WITHIN: Duration = Duration::from_mins(2);
 
 /// Repairs what may be repaired.
 pub async fn repair(
@@ -171,11 +171,11 @@ impl Round<'_> {
                         Phase::Failed,
                         Reason::Overtaken,
                         &why,
-                        Some(Duration::from_secs(300)),
+                        Some(Duration::from_mins(5)),
                     )
                     .await?;
                 }
-                Ok(Action::requeue(Duration::from_secs(300)))
+                Ok(Action::requeue(Duration::from_mins(5)))
             }
             End::Failed(error) => self.failed(&drifts, &error).await,
             End::NotPersisted => Ok(Action::requeue(Duration::from_secs(1))),

@@ -54,13 +54,13 @@ pub fn interval(text: &str) -> Result<Duration, String> {
 pub fn ensure(ctx: &Arc<Context>, account: &AwsAccount) {
     let name = account.name_any();
     let mut sweepers = ctx.sweepers.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(handle) = sweepers.get(&name) {
-        if !handle.task.is_finished() {
-            if requested(account).is_some() {
-                handle.wake.notify_one();
-            }
-            return;
+    if let Some(handle) = sweepers.get(&name)
+        && !handle.task.is_finished()
+    {
+        if requested(account).is_some() {
+            handle.wake.notify_one();
         }
+        return;
     }
     let task = tokio::spawn(run(ctx.clone(), name.clone()));
     sweepers.insert(
@@ -110,7 +110,7 @@ async fn run(ctx: Arc<Context>, name: String) {
             let _ = tokio::time::timeout(Duration::from_secs(1), leading.changed()).await;
             continue;
         }
-        let interval = interval(&account.spec.sweep.interval).unwrap_or(Duration::from_secs(900));
+        let interval = interval(&account.spec.sweep.interval).unwrap_or(Duration::from_mins(15));
         let started = Instant::now();
         let depth = ctx.depth();
         // The first look, and one that somebody waits for, goes as fast as the budget lets it.

@@ -1,6 +1,6 @@
 //! From a policy as written to a policy that can be asked: every expression compiled, every path parsed, every fault named.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::cel::{Document, Program};
 use super::path::Path;
@@ -184,7 +184,7 @@ fn compile_rule(rule: &PolicyRule, enforcement: Enforcement) -> Result<Rule, Vec
     let holds = match require {
         Some(program) => Holds::Require(program),
         None => Holds::Desired {
-            overlay: Value::Object(rule.desired.clone().unwrap_or_else(Map::new)),
+            overlay: Value::Object(rule.desired.clone().unwrap_or_default()),
             absent,
         },
     };

@@ -133,11 +133,11 @@ fn operations(
         Repair::None(instead) => Err(refuse(format!("{at} cannot be repaired: {instead}"))),
         Repair::Patch { operation, path, ops } => {
             let path = fill(path, property, at);
-            let patch = match (value, ops) {
+            let operation_on_path = match (value, ops) {
                 (Some(value), Ops::AddReplaceRemove) => {
-                    let op = if at.get(object).is_some() { "replace" } else { "add" };
+                    let verb = if at.get(object).is_some() { "replace" } else { "add" };
                     PatchOperation {
-                        op: op.into(),
+                        op: verb.into(),
                         path,
                         value: Some(text(value)),
                     }
@@ -164,7 +164,7 @@ fn operations(
                 }
                 (Some(_), Ops::Remove) => return Err(refuse(format!("{at} can only be removed as a whole"))),
             };
-            Ok(vec![(operation, patch)])
+            Ok(vec![(operation, operation_on_path)])
         }
         Repair::Members { operation, path } => {
             let members = |document: &Value| -> Vec<String> {

@@ -19,12 +19,18 @@ pub(super) fn render(report: &Report) -> String {
         }
         out.push('\n');
     }
-    for unread in &report.unread {
-        out.push_str(&format!("could not be read: {unread}\n"));
-    }
-    for fault in &report.faults {
-        out.push_str(&format!("wrong in a policy: {fault}\n"));
-    }
+    out.extend(
+        report
+            .unread
+            .iter()
+            .map(|unread| format!("could not be read: {unread}\n")),
+    );
+    out.extend(
+        report
+            .faults
+            .iter()
+            .map(|fault| format!("wrong in a policy: {fault}\n")),
+    );
     let unknown = report.findings.iter().filter(|f| f.unknown).count() + report.unread.len();
     out.push_str(&format!(
         "{} endpoints, {} verdicts: {} violations, {unknown} unknown\n",

@@ -18,7 +18,8 @@ pub const SYSTEM: &str = "plumbline-system";
 static INSTALLED: OnceCell<()> = OnceCell::const_new();
 
 fn variable(name: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run `make test`, which starts Kubernetes and moto"))
+    std::env::var(name)
+        .unwrap_or_else(|_| panic!("{name} is not set: run `make test`, which starts Kubernetes and moto"))
 }
 
 /// A client that may do anything, and the chart in place.
@@ -34,7 +35,9 @@ fn plumbline_crypto() {
 
 async fn client() -> Client {
     let file = Kubeconfig::read_from(variable("KUBECONFIG")).unwrap();
-    let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.unwrap();
+    let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
+        .await
+        .unwrap();
     Client::try_from(config).unwrap()
 }
 
@@ -54,17 +57,26 @@ async fn install() {
 /// Makes a namespace.
 pub async fn namespace(client: &Client, name: &str) {
     let namespace: Namespace = serde_json::from_value(json!({"metadata": {"name": name}})).unwrap();
-    Api::all(client.clone()).create(&PostParams::default(), &namespace).await.unwrap();
+    Api::all(client.clone())
+        .create(&PostParams::default(), &namespace)
+        .await
+        .unwrap();
 }
 
 /// A kubeconfig that holds the controller's ServiceAccount token and nothing more.
 pub async fn controller_kubeconfig(client: &Client, path: &std::path::Path) {
     let request = TokenRequest {
-        spec: TokenRequestSpec { expiration_seconds: Some(7200), ..TokenRequestSpec::default() },
+        spec: TokenRequestSpec {
+            expiration_seconds: Some(7200),
+            ..TokenRequestSpec::default()
+        },
         ..TokenRequest::default()
     };
     let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), SYSTEM);
-    let issued = accounts.create_token_request("plumbline", &PostParams::default(), &request).await.unwrap();
+    let issued = accounts
+        .create_token_request("plumbline", &PostParams::default(), &request)
+        .await
+        .unwrap();
     let mut file = Kubeconfig::read_from(variable("KUBECONFIG")).unwrap();
     for user in &mut file.auth_infos {
         user.auth_info = Some(serde_json::from_value(json!({"token": issued.status.as_ref().unwrap().token})).unwrap());

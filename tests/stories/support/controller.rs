@@ -27,7 +27,15 @@ impl Controller {
         let log = folder.join(format!("controller-{}.log", NUMBER.fetch_add(1, Ordering::Relaxed)));
         let moto = cluster::moto();
         let child = Command::new(env!("CARGO_BIN_EXE_plumbline"))
-            .args(["run", "--namespace", cluster::SYSTEM, "--identity", &world.name, "--listen", "127.0.0.1:0"])
+            .args([
+                "run",
+                "--namespace",
+                cluster::SYSTEM,
+                "--identity",
+                &world.name,
+                "--listen",
+                "127.0.0.1:0",
+            ])
             .args(["--account-selector", &format!("story={}", world.name)])
             .env_clear()
             .envs(std::env::var("PATH").map(|path| ("PATH", path)))
@@ -62,9 +70,17 @@ impl Controller {
     /// Asks it to end, and waits.
     pub async fn stop(mut self) -> ExitStatus {
         let id = self.child.id().expect("it runs");
-        let killed = Command::new("kill").arg("-TERM").arg(id.to_string()).status().await.unwrap();
+        let killed = Command::new("kill")
+            .arg("-TERM")
+            .arg(id.to_string())
+            .status()
+            .await
+            .unwrap();
         assert!(killed.success());
-        tokio::time::timeout(std::time::Duration::from_secs(60), self.child.wait()).await.expect("it ends").unwrap()
+        tokio::time::timeout(std::time::Duration::from_secs(60), self.child.wait())
+            .await
+            .expect("it ends")
+            .unwrap()
     }
 
     /// The end of its log.

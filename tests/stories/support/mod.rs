@@ -39,26 +39,52 @@ impl World {
     pub async fn new(story: &str) -> World {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("{story}-{number}-{}", std::process::id());
-        let account_id = format!("{:012}", 200_000_000_000_u64 + u64::from(std::process::id()) * 1000 + u64::from(number));
+        let account_id = format!(
+            "{:012}",
+            200_000_000_000_u64 + u64::from(std::process::id()) * 1000 + u64::from(number)
+        );
         let client = cluster::admin().await;
         cluster::namespace(&client, &name).await;
-        let options = awsim::Options { account: account_id.clone(), region: REGION.into(), ..awsim::Options::default() };
+        let options = awsim::Options {
+            account: account_id.clone(),
+            region: REGION.into(),
+            ..awsim::Options::default()
+        };
         let (sim, address, running) = awsim::start(options).await.unwrap();
         let aws = aws::Moto::new(&account_id, &name).await;
-        World { sim_url: format!("http://{address}"), name, account_id, client, sim, aws, controller: None, _running: running }
+        World {
+            sim_url: format!("http://{address}"),
+            name,
+            account_id,
+            client,
+            sim,
+            aws,
+            controller: None,
+            _running: running,
+        }
     }
 
     /// A world with a compliant fleet, an account object and a running controller.
     pub async fn with_fleet(story: &str, apis: usize) -> World {
         let mut world = World::new(story).await;
-        world.seed(Fleet { apis, stages: vec!["prod".into(), "dev".into()], name_prefix: "payments-".into(), ..Fleet::default() });
+        world.seed(Fleet {
+            apis,
+            stages: vec!["prod".into(), "dev".into()],
+            name_prefix: "payments-".into(),
+            ..Fleet::default()
+        });
         world.create_account(|_| {}).await;
         world.start().await;
         world
     }
 
     pub fn seed(&self, fleet: Fleet) -> Vec<String> {
-        self.sim.seed(&Seed::fleet(fleet).in_account(&self.account_id, REGION), Timestamp::now()).unwrap()
+        self.sim
+            .seed(
+                &Seed::fleet(fleet).in_account(&self.account_id, REGION),
+                Timestamp::now(),
+            )
+            .unwrap()
     }
 
     /// The account object: a sweep each second, audit, both topics, everything granted to the story's namespace.
@@ -82,7 +108,10 @@ impl World {
         });
         change(&mut account);
         let account: AwsAccount = serde_json::from_value(account).unwrap();
-        Api::all(self.client.clone()).create(&PostParams::default(), &account).await.unwrap()
+        Api::all(self.client.clone())
+            .create(&PostParams::default(), &account)
+            .await
+            .unwrap()
     }
 
     /// A policy of the story's namespace. `spec` is laid over `{accounts: [its account], enforcement: Enforce}`.
@@ -174,13 +203,20 @@ impl World {
 
     /// Tail of the controller's log, for messages of failures.
     pub fn log(&self) -> String {
-        self.controller.as_ref().map_or_else(String::new, controller::Controller::log)
+        self.controller
+            .as_ref()
+            .map_or_else(String::new, controller::Controller::log)
     }
 
     /// Names of operations that changed something, of whoever but the named developers.
     pub fn writes_by_plumbline(&self) -> Vec<String> {
         let by = |c: &awsim::Call| !c.read_only && c.status < 400 && !c.principal.contains(":user/");
-        self.sim.calls().iter().filter(|c| by(c)).map(|c| c.operation.to_owned()).collect()
+        self.sim
+            .calls()
+            .iter()
+            .filter(|c| by(c))
+            .map(|c| c.operation.to_owned())
+            .collect()
     }
 }
 
@@ -209,12 +245,19 @@ pub fn is(conditions: &[k8s_openapi::apimachinery::pkg::apis::meta::v1::Conditio
 
 /// A Drift's phase as text.
 pub fn phase(drift: &Drift) -> String {
-    drift.status.as_ref().map_or_else(String::new, |s| s.phase.as_str().to_owned())
+    drift
+        .status
+        .as_ref()
+        .map_or_else(String::new, |s| s.phase.as_str().to_owned())
 }
 
 /// A Drift's reason as text.
 pub fn reason(drift: &Drift) -> String {
-    drift.status.as_ref().and_then(|s| s.reason).map_or_else(String::new, |r| r.as_str().to_owned())
+    drift
+        .status
+        .as_ref()
+        .and_then(|s| s.reason)
+        .map_or_else(String::new, |r| r.as_str().to_owned())
 }
 
 /// A short line about Drifts, for messages of failures.
@@ -223,7 +266,13 @@ pub fn show(drifts: &[Drift]) -> String {
         .iter()
         .map(|d| {
             let message = d.status.as_ref().map_or("", |s| s.message.as_str());
-            format!("{} {} {} {} {message}", d.name_any(), d.spec.resource, phase(d), reason(d))
+            format!(
+                "{} {} {} {} {message}",
+                d.name_any(),
+                d.spec.resource,
+                phase(d),
+                reason(d)
+            )
         })
         .collect::<Vec<_>>()
         .join("\n")

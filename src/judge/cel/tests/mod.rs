@@ -321,11 +321,22 @@ fn reads() {
             .iter()
             .map(|path| path.iter().map(ToString::to_string).collect())
             .collect();
-        assert_eq!(*program.reads(), Reads { whole, paths: expected, presence: vec![] }, "{source}");
+        assert_eq!(
+            *program.reads(),
+            Reads {
+                whole,
+                paths: expected,
+                presence: vec![]
+            },
+            "{source}"
+        );
     }
     let presence = Program::compile("has(object.a.b)").unwrap();
     assert!(presence.reads().touches(&["a"]) && presence.reads().touches(&["a", "b"]));
-    assert!(!presence.reads().touches(&["a", "b", "c"]), "what is deeper does not decide whether a part is there");
+    assert!(
+        !presence.reads().touches(&["a", "b", "c"]),
+        "what is deeper does not decide whether a part is there"
+    );
     let program = Program::compile("object.a.b == params.x").unwrap();
     assert!(program.reads().touches(&["a"]) && program.reads().touches(&["a", "b", "c"]));
     assert!(!program.reads().touches(&["a", "c"]) && !program.reads().touches(&["b"]));
