@@ -101,12 +101,14 @@ impl Check {
                 &ears,
             )
             .await;
-            if let Some(error) = swept.failure {
+            // What failed of a single endpoint was told by name already.
+            if let Some(error) = swept.failure.filter(|_| swept.endpoints == 0) {
                 ears.failed(format!("{region}: {error}"));
             }
         }
         let mut report = ears.report();
         report.faults = faults;
+        report.rules = policies.iter().flat_map(output::Asked::of).collect();
         report.policies = policies.iter().map(|p| p.id.name.clone()).collect();
         print!("{}", output::render(&report, self.output));
         if self.calls {

@@ -4,6 +4,8 @@ mod json;
 mod junit;
 mod sarif;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -12,7 +14,7 @@ use super::check::Format;
 use crate::api::drift::{Call, Change};
 use crate::api::policy::{Severity, Target};
 use crate::judge::Snapshot;
-use crate::judge::compile::PolicyRef;
+use crate::judge::compile::{Policy, PolicyRef};
 use crate::judge::verdict::{Outcome, Remedy};
 
 /// Everything that one run found.
@@ -20,6 +22,8 @@ use crate::judge::verdict::{Outcome, Remedy};
 pub struct Report {
     /// The policies that were asked.
     pub policies: Vec<String>,
+    /// Their rules.
+    pub rules: Vec<Asked>,
     /// How many endpoints were read.
     pub endpoints: usize,
     /// How many verdicts were given.
@@ -35,12 +39,41 @@ pub struct Report {
 impl Report {
     /// 0 compliant, 1 findings, 2 anything unknown or wrong.
     pub fn exit_code(&self) -> u8 {
-        let unknown = !self.unread.is_empty() || !self.faults.is_empty() || self.findings.iter().any(|f| f.unknown);
+        let untold = |finding: &Finding| finding.unknown || finding.live_unknown.is_some();
+        let unknown = !self.unread.is_empty() || !self.faults.is_empty() || self.findings.iter().any(untold);
         if unknown {
             2
         } else {
             u8::from(!self.findings.is_empty())
         }
+    }
+}
+
+/// A rule that was asked.
+#[derive(Clone, Debug, Serialize)]
+pub struct Asked {
+    /// The policy.
+    pub policy: String,
+    /// The rule's name.
+    pub name: String,
+    /// How bad a violation is.
+    pub severity: Severity,
+    /// The controls that it serves.
+    pub controls: Vec<String>,
+    /// CloudFormation type of what it judges.
+    pub target: Target,
+}
+
+impl Asked {
+    /// Every rule of a policy.
+    pub fn of(policy: &Policy) -> impl Iterator<Item = Asked> + '_ {
+        policy.rules.iter().map(|rule| Asked {
+            policy: policy.id.name.clone(),
+            name: rule.name.clone(),
+            severity: rule.severity,
+            controls: rule.controls.clone(),
+            target: rule.target,
+        })
     }
 }
 
@@ -75,6 +108,9 @@ pub struct Finding {
     pub stages: Vec<String>,
     /// True: it could not be told.
     pub unknown: bool,
+    /// Why it is not known whether callers meet what the draft violates.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub live_unknown: Option<String>,
     /// What the rule says, or why it could not be told.
     pub message: String,
     /// As found.
@@ -110,6 +146,7 @@ impl Finding {
             scope: None,
             stages: vec![],
             unknown: true,
+            live_unknown: None,
             message: String::new(),
             observed: Value::Null,
             difference: vec![],
@@ -122,6 +159,7 @@ impl Finding {
                 finding.controls = violation.controls;
                 finding.scope = Some(violation.scope);
                 finding.stages = violation.stages;
+                finding.live_unknown = violation.live_unknown;
                 finding.message = violation.finding;
                 finding.observed = violation.observed;
                 finding.difference = violation.difference;
@@ -145,6 +183,14 @@ impl Finding {
             &self.rule,
             &self.resource,
         )
+    }
+
+    /// What is said of it, with what could not be told.
+    pub fn told(&self) -> String {
+        match &self.live_unknown {
+            Some(why) => format!("{} (in the draft; what callers meet is not known: {why})", self.message),
+            None => self.message.clone(),
+        }
     }
 
     /// Where it is, for people: `eu-west-1 payments-api-3 (a1b2c3) GET /pets`.

@@ -19,19 +19,18 @@ pub(super) fn render(report: &Report) -> String {
         }
         out.push('\n');
     }
-    out.extend(
-        report
-            .unread
-            .iter()
-            .map(|unread| format!("could not be read: {unread}\n")),
-    );
-    out.extend(
-        report
-            .faults
-            .iter()
-            .map(|fault| format!("wrong in a policy: {fault}\n")),
-    );
-    let unknown = report.findings.iter().filter(|f| f.unknown).count() + report.unread.len();
+    for unread in &report.unread {
+        out.push_str(&format!("could not be read: {}\n", plain(unread)));
+    }
+    for fault in &report.faults {
+        out.push_str(&format!("wrong in a policy: {}\n", plain(fault)));
+    }
+    let unknown = report
+        .findings
+        .iter()
+        .filter(|f| f.unknown || f.live_unknown.is_some())
+        .count()
+        + report.unread.len();
     out.push_str(&format!(
         "{} endpoints, {} verdicts: {} violations, {unknown} unknown\n",
         report.endpoints,
@@ -58,8 +57,14 @@ fn row(finding: &Finding) -> [String; 6] {
         finding.resource.clone(),
         finding.rule.clone(),
         scope,
-        finding.message.clone(),
+        finding.told(),
     ]
+    .map(|cell| plain(&cell))
+}
+
+/// Names on AWS and messages of policies are other people's text: no line breaks in a row, no commands to the terminal.
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 fn line(out: &mut String, cells: &[String; 6], widths: &[usize]) {
