@@ -17,7 +17,7 @@ pub const FINALIZER: &str = "plumbline.dev/aws-write";
     group = "plumbline.dev", version = "v1alpha1", kind = "Drift", plural = "drifts", namespaced,
     shortname = "drf", category = "plumbline", status = "DriftStatus", derive = "PartialEq",
     doc = "One episode of drift: what was observed, what was desired, the planned calls, and how it ended. Written by the controller.",
-    selectable = "spec.endpoint",
+    selectable = ".spec.endpoint",
     validation = Rule::new("self.spec == oldSelf.spec").message("a Drift's spec is its identity and cannot change"),
     printcolumn(name = "Severity", type_ = "string", json_path = ".status.severity"),
     printcolumn(name = "Endpoint", type_ = "string", json_path = ".status.endpointName"),

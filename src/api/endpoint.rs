@@ -22,8 +22,8 @@ use super::policy::EndpointType;
     status = "AwsEndpointStatus",
     derive = "PartialEq",
     doc = "One API or domain name on AWS, as Plumbline last saw it. Written by the controller alone.",
-    selectable = "spec.accountId",
-    selectable = "spec.region",
+    selectable = ".spec.accountId",
+    selectable = ".spec.region",
     printcolumn(name = "Endpoint-Name", type_ = "string", json_path = ".status.name"),
     printcolumn(name = "Type", type_ = "string", json_path = ".spec.type"),
     printcolumn(

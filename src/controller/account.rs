@@ -32,9 +32,14 @@ pub async fn reconcile(account: Arc<AwsAccount>, ctx: Arc<Context>) -> Result<Ac
     }
     let mut after = (*account).clone();
     let generation = account.metadata.generation;
-    condition::set(&mut after.status.get_or_insert_default().conditions, said, generation, ctx.now());
+    condition::set(
+        &mut after.status.get_or_insert_default().conditions,
+        said,
+        generation,
+        ctx.now(),
+    );
     let api: Api<AwsAccount> = Api::all(ctx.client.clone());
-    if status::write(&api, &account, &after).await?.is_some() {
+    if status::write(&api, account.as_ref(), &after).await?.is_some() {
         ctx.wake.policies();
     }
     Ok(Action::requeue(retry))
@@ -46,7 +51,11 @@ async fn judge(account: &AwsAccount, ctx: &Context) -> (Said, Duration) {
     if let Some(first) = ctx.account_of(&account.spec.account_id)
         && first.name_any() != account.name_any()
     {
-        let message = format!("AwsAccount {} already names account {}", first.name_any(), account.spec.account_id);
+        let message = format!(
+            "AwsAccount {} already names account {}",
+            first.name_any(),
+            account.spec.account_id
+        );
         return (ready(Status::False, Reason::DuplicateAccount, message), RECHECK);
     }
     if let Err(message) = sweeper::interval(&account.spec.sweep.interval) {
@@ -70,6 +79,9 @@ fn refused(error: &Error) -> Said {
         Class::Refused | Class::NotFound => (Status::False, Reason::Invalid),
         Class::Unavailable | Class::Malformed | Class::Fenced => (Status::Unknown, Reason::Unavailable),
     };
-    let missing = error.missing_permission().map(|p| format!("; missing permission: {p}")).unwrap_or_default();
+    let missing = error
+        .missing_permission()
+        .map(|p| format!("; missing permission: {p}"))
+        .unwrap_or_default();
     Said::new("Ready", status, reason, format!("{error}{missing}"))
 }

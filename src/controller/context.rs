@@ -9,7 +9,6 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::runtime::events::{Event, EventType, Recorder};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Client, Resource, ResourceExt};
-use tokio::sync::Notify;
 
 use super::wake::Wake;
 use crate::api::policy::{Enforcement, Target};
@@ -70,10 +69,6 @@ pub struct Context {
     pub wholes: Mutex<HashMap<String, Whole>>,
     /// One sweeper for each account, by the account's name.
     pub sweepers: Mutex<HashMap<String, Arc<super::sweeper::Handle>>>,
-    /// Told when the set of policies changes.
-    pub policies_changed: Notify,
-    /// Tags and labels of what AWS session names carry.
-    pub cluster_id: String,
 }
 
 impl Context {
@@ -111,7 +106,9 @@ impl Context {
             .get(&ObjectRef::new(name))
             .map(|n| n.labels().clone())
             .unwrap_or_default();
-        labels.entry("kubernetes.io/metadata.name".into()).or_insert_with(|| name.to_owned());
+        labels
+            .entry("kubernetes.io/metadata.name".into())
+            .or_insert_with(|| name.to_owned());
         labels
     }
 
@@ -137,7 +134,10 @@ impl Context {
     /// How deep endpoints must be read so that every rule can be judged.
     pub fn depth(&self) -> Depth {
         let deep = self.stores.policies.state().iter().any(|p| {
-            p.spec.rules.iter().any(|rule| matches!(rule.target, Target::Method | Target::RestApi))
+            p.spec
+                .rules
+                .iter()
+                .any(|rule| matches!(rule.target, Target::Method | Target::RestApi))
         });
         if deep { Depth::Live } else { Depth::Stages }
     }
@@ -167,10 +167,8 @@ impl Context {
             action: action.into(),
             secondary: None,
         };
-        let published = tokio::time::timeout(
-            Duration::from_secs(10),
-            self.events.publish(&event, &object.object_ref(&())),
-        );
+        let about = object.object_ref(&());
+        let published = tokio::time::timeout(Duration::from_secs(10), self.events.publish(&event, &about));
         if let Ok(Err(error)) = published.await {
             tracing::debug!(%error, "event not published");
         }

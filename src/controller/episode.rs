@@ -102,13 +102,23 @@ pub fn settle<'a>(
             (Outcome::Violated(_), Some(drift)) => steps.push(Step::Keep { verdict, drift }),
             (Outcome::Violated(_), None) => {
                 let previous = last.get(&identity).and_then(|d| d.uid());
-                steps.push(Step::Open { verdict, spec: spec(endpoint, verdict, previous) });
+                steps.push(Step::Open {
+                    verdict,
+                    spec: spec(endpoint, verdict, previous),
+                });
             }
             (Outcome::Compliant, Some(drift)) => {
-                let how = if begun(drift) { Resolution::Repaired } else { Resolution::FixedElsewhere };
+                let how = if begun(drift) {
+                    Resolution::Repaired
+                } else {
+                    Resolution::FixedElsewhere
+                };
                 steps.push(Step::Resolve { drift, how });
             }
-            (Outcome::Exempted, Some(drift)) => steps.push(Step::Resolve { drift, how: Resolution::Exempted }),
+            (Outcome::Exempted, Some(drift)) => steps.push(Step::Resolve {
+                drift,
+                how: Resolution::Exempted,
+            }),
             (Outcome::Unknown(_), _) | (_, None) => {}
         }
     }
@@ -122,7 +132,10 @@ pub fn settle<'a>(
 
 /// Whether an episode goes on.
 pub fn is_open(drift: &Drift) -> bool {
-    drift.status.as_ref().is_none_or(|status| status.phase != Phase::Resolved)
+    drift
+        .status
+        .as_ref()
+        .is_none_or(|status| status.phase != Phase::Resolved)
 }
 
 /// Whether Plumbline wrote something to AWS for this Drift.
@@ -189,10 +202,20 @@ pub fn describe(
     }
     status.pending_edits.clear();
     if !trouble {
-        stand(&mut status, phase, (reason != Reason::Pending).then_some(reason), &message);
+        stand(
+            &mut status,
+            phase,
+            (reason != Reason::Pending).then_some(reason),
+            &message,
+        );
     }
     if reason != Reason::Pending {
-        condition::set(&mut status.conditions, Said::new("Authorized", authorized, reason, message), None, now);
+        condition::set(
+            &mut status.conditions,
+            Said::new("Authorized", authorized, reason, message),
+            None,
+            now,
+        );
     }
     status
 }
@@ -201,7 +224,12 @@ pub fn describe(
 pub fn looked(reason: Reason) -> bool {
     matches!(
         reason,
-        Reason::RedeployPending | Reason::RedeployUncertain | Reason::Canary | Reason::Overtaken | Reason::Throttled | Reason::Unavailable
+        Reason::RedeployPending
+            | Reason::RedeployUncertain
+            | Reason::Canary
+            | Reason::Overtaken
+            | Reason::Throttled
+            | Reason::Unavailable
     )
 }
 
@@ -223,9 +251,23 @@ pub fn resolve(status: &mut DriftStatus, how: Resolution, proof: Option<String>,
         Resolution::Gone => "the resource is gone",
     };
     if how == Resolution::Repaired {
-        let said = |type_| Said::new(type_, true, if type_ == "Verified" { Reason::Verified } else { Reason::Repaired }, "");
+        let said = |type_| {
+            Said::new(
+                type_,
+                true,
+                if type_ == "Verified" {
+                    Reason::Verified
+                } else {
+                    Reason::Repaired
+                },
+                "",
+            )
+        };
         condition::set(&mut status.conditions, said("Repaired"), None, now);
-        let verified = Said { message: proof.clone().unwrap_or_default(), ..said("Verified") };
+        let verified = Said {
+            message: proof.clone().unwrap_or_default(),
+            ..said("Verified")
+        };
         condition::set(&mut status.conditions, verified, None, now);
         status.proof = proof;
     }
@@ -241,7 +283,13 @@ const LARGEST_PLAN: usize = 64 * 1024;
 /// Differences whose values are too large are shown without them: the whole is in the audit record.
 fn cut(changes: &[crate::api::drift::Change]) -> Vec<crate::api::drift::Change> {
     let small = |value: &Option<Value>| {
-        value.as_ref().map(|v| if v.to_string().len() <= LARGEST_VALUE { v.clone() } else { excerpt(v).value })
+        value.as_ref().map(|v| {
+            if v.to_string().len() <= LARGEST_VALUE {
+                v.clone()
+            } else {
+                excerpt(v).value
+            }
+        })
     };
     let shown = |c: &crate::api::drift::Change| crate::api::drift::Change {
         path: c.path.clone(),
@@ -262,7 +310,11 @@ fn cut_plan(status: &mut DriftStatus) {
             if let Some(value) = &mut operation.value
                 && value.len() > 1024
             {
-                *value = format!("{}… ({} bytes)", value.chars().take(1024).collect::<String>(), value.len());
+                *value = format!(
+                    "{}… ({} bytes)",
+                    value.chars().take(1024).collect::<String>(),
+                    value.len()
+                );
             }
         }
     }
@@ -272,5 +324,8 @@ fn cut_plan(status: &mut DriftStatus) {
 pub fn ready(status: &DriftStatus, audit: bool, violation: &Violation) -> bool {
     let told = |type_| condition::is_true(&status.conditions, type_);
     let recorded = !audit || told("Recorded");
-    recorded && told("Notified") && gate::decide(violation) == Gate::Open && (violation.scope == Scope::Live || violation.drafts)
+    recorded
+        && told("Notified")
+        && gate::decide(violation) == Gate::Open
+        && (violation.scope == Scope::Live || violation.drafts)
 }

@@ -17,13 +17,25 @@ pub fn endpoint(id: &EndpointId) -> String {
                 && !part.ends_with('-')
                 && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
         });
-    let id_part = if plain { lower } else { hex(id.id.as_bytes())[..16].to_owned() };
+    let id_part = if plain {
+        lower
+    } else {
+        hex(id.id.as_bytes())[..16].to_owned()
+    };
     format!("{}-{}-{}-{id_part}", id.account_id, id.region, id.type_.short())
 }
 
 /// The rule and 16 hex of what makes the episode: policy, rule, resource and the episode before.
 pub fn drift(spec: &DriftSpec) -> String {
-    let DriftSpec { policy: _, policy_uid, rule, endpoint, target, resource, previous } = spec;
+    let DriftSpec {
+        policy: _,
+        policy_uid,
+        rule,
+        endpoint,
+        target,
+        resource,
+        previous,
+    } = spec;
     let identity = serde_json::json!([policy_uid, rule, endpoint, target.as_str(), resource, previous]);
     format!("{rule}-{}", &hex(identity.to_string().as_bytes())[..16])
 }
@@ -36,7 +48,12 @@ mod tests {
     #[test]
     fn endpoint_names_are_valid_names_of_objects() {
         for (type_, id, name, why) in [
-            (EndpointType::RestApi, "a1b2c3d4e5", "111122223333-eu-west-1-restapi-a1b2c3d4e5", "an API's id as it is"),
+            (
+                EndpointType::RestApi,
+                "a1b2c3d4e5",
+                "111122223333-eu-west-1-restapi-a1b2c3d4e5",
+                "an API's id as it is",
+            ),
             (
                 EndpointType::DomainName,
                 "api.example.com",
@@ -58,7 +75,10 @@ mod tests {
             };
             let given = endpoint(&id);
             if name.ends_with("a83f") {
-                assert!(given.starts_with("111122223333-eu-west-1-domainname-") && given.len() == 50, "{why}: {given}");
+                assert!(
+                    given.starts_with("111122223333-eu-west-1-domainname-") && given.len() == 50,
+                    "{why}: {given}"
+                );
             } else {
                 assert_eq!(given, name, "{why}");
             }

@@ -58,7 +58,9 @@ where
     if before == after {
         return Ok(None);
     }
-    bounded(api.replace_status(&after.name_any(), &PostParams::default(), after)).await.map(Some)
+    bounded(api.replace_status(&after.name_any(), &PostParams::default(), after))
+        .await
+        .map(Some)
 }
 
 /// Deletes an object, if it still is the same.
@@ -66,8 +68,14 @@ pub async fn delete<K>(api: &Api<K>, object: &K) -> Result<(), Error>
 where
     K: Resource + Clone + DeserializeOwned + Debug,
 {
-    let preconditions = Preconditions { uid: object.uid(), resource_version: None };
-    let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
+    let preconditions = Preconditions {
+        uid: object.uid(),
+        resource_version: None,
+    };
+    let params = DeleteParams {
+        preconditions: Some(preconditions),
+        ..DeleteParams::default()
+    };
     match bounded(api.delete(&object.name_any(), &params)).await {
         Ok(_) | Err(Error::Gone) => Ok(()),
         Err(error) => Err(error),

@@ -17,8 +17,8 @@ use super::{names, status};
 use crate::api::condition::{self, Said};
 use crate::api::endpoint::AwsEndpointSpec;
 use crate::api::{AwsAccount, AwsEndpoint, REQUESTED_AT, Reason, Status};
-use crate::aws::budget::Priority;
 use crate::aws::apigateway::read::Depth;
+use crate::aws::budget::Priority;
 use crate::aws::{Class, Error};
 use crate::inventory::sweep::{self, Listener};
 use crate::judge::Snapshot;
@@ -44,7 +44,9 @@ pub fn interval(text: &str) -> Result<Duration, String> {
     let span: Result<jiff::SignedDuration, _> = text.parse();
     match span.ok().and_then(|s| Duration::try_from(s).ok()) {
         Some(interval) if interval >= Duration::from_secs(1) => Ok(interval),
-        _ => Err(format!("sweep.interval: `{text}` is no duration of at least a second: write 15m, 90s or 1h30m")),
+        _ => Err(format!(
+            "sweep.interval: `{text}` is no duration of at least a second: write 15m, 90s or 1h30m"
+        )),
     }
 }
 
@@ -61,12 +63,21 @@ pub fn ensure(ctx: &Arc<Context>, account: &AwsAccount) {
         }
     }
     let task = tokio::spawn(run(ctx.clone(), name.clone()));
-    sweepers.insert(name, Arc::new(Handle { task: task.abort_handle(), wake: Notify::new() }));
+    sweepers.insert(
+        name,
+        Arc::new(Handle {
+            task: task.abort_handle(),
+            wake: Notify::new(),
+        }),
+    );
 }
 
 /// Ends the account's sweeper.
 pub fn stop(ctx: &Context, account: &str) {
-    ctx.sweepers.lock().unwrap_or_else(PoisonError::into_inner).remove(account);
+    ctx.sweepers
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .remove(account);
 }
 
 /// Wakes every sweeper.
@@ -79,7 +90,10 @@ pub fn wake_all(ctx: &Context) {
 /// What a person asked for and was not answered yet.
 fn requested(account: &AwsAccount) -> Option<String> {
     let asked = account.annotations().get(REQUESTED_AT)?;
-    let answered = account.status.as_ref().and_then(|s| s.last_handled_reconcile_at.as_ref());
+    let answered = account
+        .status
+        .as_ref()
+        .and_then(|s| s.last_handled_reconcile_at.as_ref());
     (answered != Some(asked)).then(|| asked.clone())
 }
 
@@ -87,10 +101,13 @@ async fn run(ctx: Arc<Context>, name: String) {
     let mut first = true;
     let mut swept_depth = None;
     loop {
-        let Some(account) = ctx.stores.accounts.get(&ObjectRef::new(&name)) else { return };
+        let Some(account) = ctx.stores.accounts.get(&ObjectRef::new(&name)) else {
+            return;
+        };
         if !ctx.leases.leads(&account.spec.account_id) {
             first = true;
-            let _ = tokio::time::timeout(Duration::from_millis(200), ctx.leases.changed()).await;
+            let mut leading = ctx.leases.changed();
+            let _ = tokio::time::timeout(Duration::from_secs(1), leading.changed()).await;
             continue;
         }
         let interval = interval(&account.spec.sweep.interval).unwrap_or(Duration::from_secs(900));
@@ -109,7 +126,12 @@ async fn run(ctx: Arc<Context>, name: String) {
 /// Until the next sweep is due, a person asks, or a policy needs a deeper look.
 async fn wait(ctx: &Context, name: &str, depth: Depth, rest: Duration) {
     let due = tokio::time::Instant::now() + rest;
-    let handle = ctx.sweepers.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+    let handle = ctx
+        .sweepers
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .get(name)
+        .cloned();
     let Some(handle) = handle else { return };
     loop {
         tokio::select! {
@@ -127,12 +149,27 @@ async fn wait(ctx: &Context, name: &str, depth: Depth, rest: Duration) {
 async fn account_sweep(ctx: &Arc<Context>, account: &AwsAccount, depth: Depth, spread: Duration) -> bool {
     let asked = requested(account);
     let session = ctx.sessions.of(&account.spec);
-    let ears = Ears { ctx, account, found: AtomicUsize::new(0) };
+    let ears = Ears {
+        ctx,
+        account,
+        found: AtomicUsize::new(0),
+    };
     let mut failure = None;
     let regions = account.spec.regions.iter().map(|region| {
         let client = session.observer(region).at(Priority::Sweep);
         let ears = &ears;
-        async move { sweep::region(&client, &account.spec.account_id, region, depth, &ctx.exports, spread, ears).await }
+        async move {
+            sweep::region(
+                &client,
+                &account.spec.account_id,
+                region,
+                depth,
+                &ctx.exports,
+                spread,
+                ears,
+            )
+            .await
+        }
     });
     for swept in futures::future::join_all(regions).await {
         failure = failure.or(swept.failure);
@@ -147,7 +184,9 @@ async fn tell(ctx: &Context, account: &AwsAccount, asked: Option<String>, failur
     let api: Api<AwsAccount> = Api::all(ctx.client.clone());
     // The account reconciler writes the same status: read, change, write, a few times at most.
     for _ in 0..5 {
-        let Ok(before) = status::bounded(api.get(&account.name_any())).await else { return };
+        let Ok(before) = status::bounded(api.get(&account.name_any())).await else {
+            return;
+        };
         let mut after = before.clone();
         let generation = before.metadata.generation;
         let now = ctx.now();
@@ -172,7 +211,11 @@ async fn tell(ctx: &Context, account: &AwsAccount, asked: Option<String>, failur
 }
 
 fn observed(error: &Error) -> Status {
-    if error.class == Class::Denied { Status::False } else { Status::Unknown }
+    if error.class == Class::Denied {
+        Status::False
+    } else {
+        Status::Unknown
+    }
 }
 
 /// The reason that a class of failure has in conditions.
@@ -191,7 +234,10 @@ pub fn reason(error: &Error) -> Reason {
 
 /// AWS's words, and the permission that is missing.
 pub fn explain(error: &Error) -> String {
-    let missing = error.missing_permission().map(|p| format!("; missing permission: {p}")).unwrap_or_default();
+    let missing = error
+        .missing_permission()
+        .map(|p| format!("; missing permission: {p}"))
+        .unwrap_or_default();
     format!("{error}{missing}")
 }
 
@@ -205,14 +251,19 @@ struct Ears<'a> {
 impl Listener for Ears<'_> {
     async fn listed(&self, region: &str, endpoints: &BTreeMap<EndpointId, Value>) {
         self.found.fetch_add(endpoints.len(), Ordering::Relaxed);
-        let named: BTreeMap<String, EndpointId> = endpoints.keys().map(|id| (names::endpoint(id), id.clone())).collect();
+        let named: BTreeMap<String, EndpointId> =
+            endpoints.keys().map(|id| (names::endpoint(id), id.clone())).collect();
         let known: Vec<String> = self.ctx.stores.endpoints.state().iter().map(|e| e.name_any()).collect();
         for (name, id) in &named {
             if let Err(error) = self.create(name, id).await {
                 tracing::warn!(%error, endpoint = %name, "AwsEndpoint not created");
             }
         }
-        for name in self.ctx.inventory.listed(&self.account.spec.account_id, region, &named, &known) {
+        for name in self
+            .ctx
+            .inventory
+            .listed(&self.account.spec.account_id, region, &named, &known)
+        {
             self.ctx.wake.endpoint(&name);
         }
     }
@@ -220,7 +271,14 @@ impl Listener for Ears<'_> {
     async fn read(&self, id: &EndpointId, depth: Depth, result: Result<Arc<Snapshot>, Error>) {
         let name = names::endpoint(id);
         let now = self.ctx.now();
-        let open = || self.ctx.stores.drifts.state().iter().any(|d| d.spec.endpoint == name && super::episode::is_open(d));
+        let open = || {
+            self.ctx
+                .stores
+                .drifts
+                .state()
+                .iter()
+                .any(|d| d.spec.endpoint == name && super::episode::is_open(d))
+        };
         let news = match result {
             Ok(snapshot) => self.ctx.inventory.keep(&name, snapshot, depth, now),
             Err(error) => self.ctx.inventory.failed(&name, &explain(&error), now),

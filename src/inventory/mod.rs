@@ -54,7 +54,15 @@ impl Inventory {
         let same = before.is_some_and(|b| {
             b.failure.is_none() && b.depth == depth && b.snapshot.as_ref().is_some_and(|s| s.digest == snapshot.digest)
         });
-        readings.insert(name.to_owned(), Reading { snapshot: Some(snapshot), depth, at, failure: None });
+        readings.insert(
+            name.to_owned(),
+            Reading {
+                snapshot: Some(snapshot),
+                depth,
+                at,
+                failure: None,
+            },
+        );
         !same
     }
 
@@ -73,10 +81,19 @@ impl Inventory {
     }
 
     /// Notes what a complete list of an account's region holds; gives the names that it no longer holds.
-    pub fn listed(&self, account_id: &str, region: &str, names: &BTreeMap<String, EndpointId>, known: &[String]) -> Vec<String> {
+    pub fn listed(
+        &self,
+        account_id: &str,
+        region: &str,
+        names: &BTreeMap<String, EndpointId>,
+        known: &[String],
+    ) -> Vec<String> {
         let prefix = format!("{account_id}-{region}-");
-        let gone: Vec<String> =
-            known.iter().filter(|n| n.starts_with(&prefix) && !names.contains_key(*n)).cloned().collect();
+        let gone: Vec<String> = known
+            .iter()
+            .filter(|n| n.starts_with(&prefix) && !names.contains_key(*n))
+            .cloned()
+            .collect();
         let mut readings = self.readings();
         let mut missing = self.missing();
         for name in &gone {

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use serde_json::Value;
 
 use crate::api::policy::EndpointType;
 use crate::aws::Error;
+use crate::aws::apigateway::assemble;
 use crate::aws::apigateway::client::Client;
 use crate::aws::apigateway::read::{self, Depth, ExportCache};
-use crate::aws::apigateway::assemble;
 use crate::judge::Snapshot;
 use crate::judge::snapshot::EndpointId;
 
@@ -23,7 +24,12 @@ pub trait Listener: Sync {
     /// A complete list of a region.
     fn listed(&self, region: &str, endpoints: &BTreeMap<EndpointId, Value>) -> impl Future<Output = ()> + Send;
     /// One endpoint was read, or could not be.
-    fn read(&self, id: &EndpointId, depth: Depth, result: Result<Arc<Snapshot>, Error>) -> impl Future<Output = ()> + Send;
+    fn read(
+        &self,
+        id: &EndpointId,
+        depth: Depth,
+        result: Result<Arc<Snapshot>, Error>,
+    ) -> impl Future<Output = ()> + Send;
 }
 
 /// What one sweep came to.
@@ -47,28 +53,55 @@ pub async fn region(
 ) -> Swept {
     let listed = match list(client, account_id, region).await {
         Ok(listed) => listed,
-        Err(error) => return Swept { endpoints: 0, failure: Some(error) },
+        Err(error) => {
+            return Swept {
+                endpoints: 0,
+                failure: Some(error),
+            };
+        }
     };
     listener.listed(region, &listed).await;
     let count = listed.len();
-    let pause = spread.checked_div(u32::try_from(count.max(1)).unwrap_or(u32::MAX)).unwrap_or_default();
-    let paced = futures::stream::iter(listed.iter().enumerate()).then(|(at, endpoint)| async move {
+    let pause = spread
+        .checked_div(u32::try_from(count.max(1)).unwrap_or(u32::MAX))
+        .unwrap_or_default();
+    let mut reading = FuturesUnordered::new();
+    let mut failure = None;
+    for (at, (id, document)) in listed.iter().enumerate() {
         if at > 0 && !pause.is_zero() {
+            // One after the other: whatever is under way must not stand still while this waits.
+            while let Some(ended) = reading.next().await {
+                failure = failure.or(ended);
+            }
             tokio::time::sleep(pause).await;
         }
-        endpoint
-    });
-    let failure = paced
-        .map(|(id, document)| async move {
-            let result = endpoint(client, id, document, depth, exports).await;
-            let failure = result.as_ref().err().cloned();
-            listener.read(id, depth, result).await;
-            failure
-        })
-        .buffer_unordered(AT_ONCE)
-        .fold(None, |first, failure| async move { first.or(failure) })
-        .await;
-    Swept { endpoints: count, failure }
+        if reading.len() >= AT_ONCE {
+            failure = failure.or(reading.next().await.flatten());
+        }
+        reading.push(one(client, id, document, depth, exports, listener).boxed());
+    }
+    while let Some(ended) = reading.next().await {
+        failure = failure.or(ended);
+    }
+    Swept {
+        endpoints: count,
+        failure,
+    }
+}
+
+/// Reads one endpoint and says so; gives what went wrong.
+async fn one(
+    client: &Client,
+    id: &EndpointId,
+    document: &Value,
+    depth: Depth,
+    exports: &ExportCache,
+    listener: &impl Listener,
+) -> Option<Error> {
+    let result = endpoint(client, id, document, depth, exports).await;
+    let failure = result.as_ref().err().cloned();
+    listener.read(id, depth, result).await;
+    failure
 }
 
 /// Every endpoint of a region, with its document as the list showed it.
@@ -76,7 +109,12 @@ pub async fn list(client: &Client, account_id: &str, region: &str) -> Result<BTr
     let mut found = BTreeMap::new();
     let mut add = |type_, listed: Vec<read::Listed>| {
         for read::Listed { id, document, .. } in listed {
-            let id = EndpointId { account_id: account_id.to_owned(), region: region.to_owned(), type_, id };
+            let id = EndpointId {
+                account_id: account_id.to_owned(),
+                region: region.to_owned(),
+                type_,
+                id,
+            };
             found.insert(id, document);
         }
     };
@@ -104,7 +142,12 @@ pub async fn endpoint(
 }
 
 /// Reads one endpoint again, its own document too.
-pub async fn again(client: &Client, id: &EndpointId, depth: Depth, exports: &ExportCache) -> Result<Arc<Snapshot>, Error> {
+pub async fn again(
+    client: &Client,
+    id: &EndpointId,
+    depth: Depth,
+    exports: &ExportCache,
+) -> Result<Arc<Snapshot>, Error> {
     let listed = match id.type_ {
         EndpointType::RestApi => client.get_rest_api(&id.id).await?,
         EndpointType::DomainName => client.get_domain_name(&id.id).await?,

@@ -120,7 +120,11 @@ impl std::fmt::Display for Fault {
 pub fn compile(id: PolicyRef, spec: &EndpointPolicySpec) -> Result<Policy, Vec<Fault>> {
     let mut faults = Vec::new();
     if spec.rules.is_empty() {
-        faults.push(Fault { rule: String::new(), field: "rules", message: "write at least one rule".into() });
+        faults.push(Fault {
+            rule: String::new(),
+            field: "rules",
+            message: "write at least one rule".into(),
+        });
     }
     let mut names = std::collections::BTreeSet::new();
     let mut rules = Vec::new();
@@ -153,7 +157,10 @@ pub fn compile(id: PolicyRef, spec: &EndpointPolicySpec) -> Result<Policy, Vec<F
 }
 
 fn compile_rule(rule: &PolicyRule, enforcement: Enforcement) -> Result<Rule, Vec<Fault>> {
-    let mut faults = Faults { rule: &rule.name, found: Vec::new() };
+    let mut faults = Faults {
+        rule: &rule.name,
+        found: Vec::new(),
+    };
     let when = faults.program("when", rule.when.as_deref());
     let message = faults.program("message", rule.message.as_deref());
     let fix = faults.program("fix", rule.fix.as_deref());
@@ -164,7 +171,10 @@ fn compile_rule(rule: &PolicyRule, enforcement: Enforcement) -> Result<Rule, Vec
     if let Some(fix) = &fix
         && fix.uses("now")
     {
-        faults.add("fix", "a fix cannot name `now`: its plan must stay the same while nothing changes");
+        faults.add(
+            "fix",
+            "a fix cannot name `now`: its plan must stay the same while nothing changes",
+        );
     }
     for (field, program) in [("when", &when), ("require", &require), ("message", &message)] {
         if program.as_ref().is_some_and(|p| p.uses("previous")) {
@@ -208,7 +218,11 @@ struct Faults<'a> {
 
 impl Faults<'_> {
     fn add(&mut self, field: &'static str, message: impl Into<String>) {
-        self.found.push(Fault { rule: self.rule.to_owned(), field, message: message.into() });
+        self.found.push(Fault {
+            rule: self.rule.to_owned(),
+            field,
+            message: message.into(),
+        });
     }
 
     fn program(&mut self, field: &'static str, source: Option<&str>) -> Option<Program> {
@@ -237,11 +251,17 @@ impl Faults<'_> {
         let desired = rule.desired.is_some() || !rule.absent.is_empty();
         match (desired, rule.require.is_some()) {
             (true, true) => self.add("desired", "write either desired (and absent) or require, not both"),
-            (false, false) => self.add("desired", "write desired, the values that must stand, or require, a CEL expression"),
+            (false, false) => self.add(
+                "desired",
+                "write desired, the values that must stand, or require, a CEL expression",
+            ),
             _ => {}
         }
         if rule.fix.is_some() && (desired || !rule.restore.is_empty()) {
-            self.add("fix", "fix goes with require alone, without restore: desired is its own repair");
+            self.add(
+                "fix",
+                "fix goes with require alone, without restore: desired is its own repair",
+            );
         }
         if !rule.restore.is_empty() && desired {
             self.add("restore", "restore goes with require: desired is its own repair");

@@ -17,7 +17,7 @@ use super::{conflict, rule};
 use crate::api::Reason;
 use crate::api::drift::{Change, Scope};
 use crate::api::exception::EndpointExceptionSpec;
-use crate::api::policy::{Enforcement, EndpointType, Target};
+use crate::api::policy::{EndpointType, Enforcement, Target};
 
 /// Everything that an answer depends on.
 #[derive(Clone, Copy)]
@@ -54,14 +54,27 @@ pub fn judge(question: &Question<'_>) -> Judgement {
     let mut judgement = Judgement::default();
     let mut vetoed = Vec::new();
     for (policy, granted) in question.policies {
-        let candidate = Candidate { id: &snapshot.endpoint, name: &snapshot.name, tags: &snapshot.tags };
+        let candidate = Candidate {
+            id: &snapshot.endpoint,
+            name: &snapshot.name,
+            tags: &snapshot.tags,
+        };
         if !select::selects(&policy.selector, candidate) {
             continue;
         }
         for rule in &policy.rules {
             for resource in snapshot.resources.iter().filter(|r| r.target == rule.target) {
-                let case = Case { question, policy, rule, granted: *granted, resource, endpoint: &endpoint };
-                let Some(mut outcome) = case.outcome(&mut judgement.compliant, &mut vetoed) else { continue };
+                let case = Case {
+                    question,
+                    policy,
+                    rule,
+                    granted: *granted,
+                    resource,
+                    endpoint: &endpoint,
+                };
+                let Some(mut outcome) = case.outcome(&mut judgement.compliant, &mut vetoed) else {
+                    continue;
+                };
                 let exempt = |(namespace, exception): &(&str, &EndpointExceptionSpec)| {
                     *namespace == policy.id.namespace
                         && select::exempts(exception, &policy.id.name, &rule.name, candidate, question.now)
@@ -86,7 +99,12 @@ pub fn judge(question: &Question<'_>) -> Judgement {
 
 /// What rules may name as `endpoint`.
 fn endpoint_document(snapshot: &Snapshot) -> Value {
-    let EndpointId { account_id, region, type_, id } = &snapshot.endpoint;
+    let EndpointId {
+        account_id,
+        region,
+        type_,
+        id,
+    } = &snapshot.endpoint;
     json!({
         "accountId": account_id, "region": region, "type": type_.as_str(), "id": id,
         "name": snapshot.name, "arn": snapshot.arn, "tags": snapshot.tags,
@@ -157,12 +175,26 @@ impl<'a> Case<'a> {
         let immediate = matches!(self.rule.target, Target::Stage | Target::DomainName);
         if let Some((worst, _)) = live.iter().find(|(_, held)| violated(held)) {
             self.veto(vetoed);
-            let stages = live.iter().filter(|(_, h)| violated(h)).map(|(s, _)| s.stage.clone()).collect();
-            return Some(Outcome::Violated(Box::new(self.violation(Scope::Live, stages, Some(worst), None))));
+            let stages = live
+                .iter()
+                .filter(|(_, h)| violated(h))
+                .map(|(s, _)| s.stage.clone())
+                .collect();
+            return Some(Outcome::Violated(Box::new(self.violation(
+                Scope::Live,
+                stages,
+                Some(worst),
+                None,
+            ))));
         }
         if violated(&draft) && !immediate {
             self.veto(vetoed);
-            return Some(Outcome::Violated(Box::new(self.violation(Scope::Draft, vec![], None, unknown))));
+            return Some(Outcome::Violated(Box::new(self.violation(
+                Scope::Draft,
+                vec![],
+                None,
+                unknown,
+            ))));
         }
         let holding = live.iter().find(|(_, held)| *held == Held::Yes);
         if unknown.is_none() && !matches!(draft, Held::Unknown(_)) {
@@ -200,7 +232,11 @@ impl<'a> Case<'a> {
     }
 
     fn veto(&self, vetoed: &mut Vec<String>) {
-        vetoed.extend(self.restore_paths().iter().map(|p| slot(self.rule.target, &self.resource.key, p)));
+        vetoed.extend(
+            self.restore_paths()
+                .iter()
+                .map(|p| slot(self.rule.target, &self.resource.key, p)),
+        );
     }
 
     fn remember(&self, document: &Value, compliant: &mut BTreeMap<String, Value>) {
@@ -218,7 +254,9 @@ impl<'a> Case<'a> {
 
     fn remember_draft_if_new(&self, compliant: &mut BTreeMap<String, Value>) {
         let seen = |path: &Path| {
-            self.question.last_compliant.contains_key(&slot(self.rule.target, &self.resource.key, path))
+            self.question
+                .last_compliant
+                .contains_key(&slot(self.rule.target, &self.resource.key, path))
         };
         if !self.restore_paths().iter().any(seen) {
             self.remember_draft(compliant);
@@ -260,7 +298,11 @@ impl<'a> Case<'a> {
                 from: observed_json.and_then(|d| path.get(d)).cloned(),
                 to: path.get(wanted).cloned(),
             };
-            paths.iter().map(changed).filter(|c| !path::same(c.from.as_ref(), c.to.as_ref())).collect()
+            paths
+                .iter()
+                .map(changed)
+                .filter(|c| !path::same(c.from.as_ref(), c.to.as_ref()))
+                .collect()
         });
         let allowed = self.rule.enforcement.min(self.granted);
         Violation {
@@ -313,7 +355,11 @@ impl<'a> Case<'a> {
         };
         // Somebody may have mended the draft already; then the deployment is all that is missing.
         let mended = self.held(draft, &[], None) != Held::No && scope == Scope::Live;
-        let wanted = if mended { draft.json().clone() } else { rule::lay_over(self.table(), draft.json(), &overlay) };
+        let wanted = if mended {
+            draft.json().clone()
+        } else {
+            rule::lay_over(self.table(), draft.json(), &overlay)
+        };
         if self.held(&Document::new(wanted.clone()), &[], None) == Held::No {
             let message = "the repair would not make the rule hold, so it is never made: correct the rule".to_owned();
             return (Some(wanted), none(Reason::FixIneffective, message));
@@ -326,7 +372,11 @@ impl<'a> Case<'a> {
             Ok(there) => {
                 let immediate = matches!(self.rule.target, Target::Stage | Target::DomainName);
                 let deploy = scope == Scope::Live && !immediate && (there.deployment || mended);
-                let paths = if there.paths.is_empty() { rule::overlay_paths(&overlay) } else { there.paths };
+                let paths = if there.paths.is_empty() {
+                    rule::overlay_paths(&overlay)
+                } else {
+                    there.paths
+                };
                 let plan = Plan {
                     patches: there.calls,
                     deploy: if deploy { stages.to_vec() } else { vec![] },
@@ -349,7 +399,10 @@ impl<'a> Case<'a> {
                 for path in paths {
                     let slot = slot(self.rule.target, &self.resource.key, path);
                     let value = self.question.last_compliant.get(&slot).ok_or_else(|| {
-                        (Reason::NoCompliantValue, format!("{path}: no value with which the rule held was ever seen"))
+                        (
+                            Reason::NoCompliantValue,
+                            format!("{path}: no value with which the rule held was ever seen"),
+                        )
                     })?;
                     path.set(&mut overlay, Some(value.clone()));
                 }
@@ -362,7 +415,10 @@ impl<'a> Case<'a> {
                 }
                 Ok(overlay)
             }
-            _ => Err((Reason::NotRepairable, "the rule names no repair: write desired, fix or restore".to_owned())),
+            _ => Err((
+                Reason::NotRepairable,
+                "the rule names no repair: write desired, fix or restore".to_owned(),
+            )),
         }
     }
 
@@ -375,10 +431,17 @@ impl<'a> Case<'a> {
             }
         }
         let previous = Document::new(previous);
-        let names = Names { previous: Some(&previous), now: None, ..self.names(draft, None) };
+        let names = Names {
+            previous: Some(&previous),
+            now: None,
+            ..self.names(draft, None)
+        };
         match program.eval_json(&names) {
             Ok(overlay @ Value::Object(_)) => Ok(overlay),
-            Ok(_) => Err((Reason::FixIneffective, "fix must give a map, as in {'tracingEnabled': true}".to_owned())),
+            Ok(_) => Err((
+                Reason::FixIneffective,
+                "fix must give a map, as in {'tracingEnabled': true}".to_owned(),
+            )),
             Err(error) => Err((Reason::FixIneffective, format!("fix: {error}"))),
         }
     }

@@ -103,7 +103,13 @@ fn instances(property: &Property, object: &Value, wanted: &Value) -> Vec<Path> {
                 }
                 let mut keys = std::collections::BTreeSet::new();
                 for document in [object, wanted] {
-                    keys.extend(place.get(document).and_then(Value::as_object).into_iter().flat_map(|o| o.keys()));
+                    keys.extend(
+                        place
+                            .get(document)
+                            .and_then(Value::as_object)
+                            .into_iter()
+                            .flat_map(|o| o.keys()),
+                    );
                 }
                 keys.into_iter().map(|key| place.then(key)).collect()
             })
@@ -119,21 +125,42 @@ fn operations(
     wanted: &Value,
 ) -> Result<Vec<(&'static str, PatchOperation)>, NotRepairable> {
     let value = at.get(wanted);
-    let refuse = |message: String| NotRepairable { path: at.clone(), message };
+    let refuse = |message: String| NotRepairable {
+        path: at.clone(),
+        message,
+    };
     match property.repair {
         Repair::None(instead) => Err(refuse(format!("{at} cannot be repaired: {instead}"))),
         Repair::Patch { operation, path, ops } => {
             let path = fill(path, property, at);
             let patch = match (value, ops) {
-                (Some(value), Ops::Replace | Ops::ReplaceRemove | Ops::ReplaceOrEmpty) => {
-                    PatchOperation { op: "replace".into(), path, value: Some(text(value)) }
+                (Some(value), Ops::AddReplaceRemove) => {
+                    let op = if at.get(object).is_some() { "replace" } else { "add" };
+                    PatchOperation {
+                        op: op.into(),
+                        path,
+                        value: Some(text(value)),
+                    }
                 }
-                (None, Ops::ReplaceRemove | Ops::Remove) => PatchOperation { op: "remove".into(), path, value: None },
-                (None, Ops::ReplaceOrEmpty) => {
-                    PatchOperation { op: "replace".into(), path, value: Some(String::new()) }
-                }
+                (Some(value), Ops::Replace | Ops::ReplaceRemove | Ops::ReplaceOrEmpty) => PatchOperation {
+                    op: "replace".into(),
+                    path,
+                    value: Some(text(value)),
+                },
+                (None, Ops::ReplaceRemove | Ops::AddReplaceRemove | Ops::Remove) => PatchOperation {
+                    op: "remove".into(),
+                    path,
+                    value: None,
+                },
+                (None, Ops::ReplaceOrEmpty) => PatchOperation {
+                    op: "replace".into(),
+                    path,
+                    value: Some(String::new()),
+                },
                 (None, Ops::Replace) => {
-                    return Err(refuse(format!("{at} can be changed but not taken away: name the value that shall stand")));
+                    return Err(refuse(format!(
+                        "{at} can be changed but not taken away: name the value that shall stand"
+                    )));
                 }
                 (Some(_), Ops::Remove) => return Err(refuse(format!("{at} can only be removed as a whole"))),
             };
@@ -141,12 +168,24 @@ fn operations(
         }
         Repair::Members { operation, path } => {
             let members = |document: &Value| -> Vec<String> {
-                at.get(document).and_then(Value::as_array).into_iter().flatten().map(text).collect()
+                at.get(document)
+                    .and_then(Value::as_array)
+                    .into_iter()
+                    .flatten()
+                    .map(text)
+                    .collect()
             };
             let (before, after) = (members(object), members(wanted));
             let patch = |op: &str, member: &str| {
                 let path = format!("{path}/{}", escape(member));
-                (operation, PatchOperation { op: op.into(), path, value: None })
+                (
+                    operation,
+                    PatchOperation {
+                        op: op.into(),
+                        path,
+                        value: None,
+                    },
+                )
             };
             let added = after.iter().filter(|m| !before.contains(m)).map(|m| patch("add", m));
             let removed = before.iter().filter(|m| !after.contains(m)).map(|m| patch("remove", m));
@@ -155,8 +194,22 @@ fn operations(
         Repair::Tags => {
             let path = format!("/tags/{}", escape(at.keys().last().map_or("", String::as_str)));
             Ok(vec![match value {
-                Some(value) => ("TagResource", PatchOperation { op: "add".into(), path, value: Some(text(value)) }),
-                None => ("UntagResource", PatchOperation { op: "remove".into(), path, value: None }),
+                Some(value) => (
+                    "TagResource",
+                    PatchOperation {
+                        op: "add".into(),
+                        path,
+                        value: Some(text(value)),
+                    },
+                ),
+                None => (
+                    "UntagResource",
+                    PatchOperation {
+                        op: "remove".into(),
+                        path,
+                        value: None,
+                    },
+                ),
             }])
         }
     }
@@ -164,9 +217,18 @@ fn operations(
 
 /// The patch path with the keys that `*` stood for.
 fn fill(template: &str, property: &Property, at: &Path) -> String {
-    let stars = property.path.iter().zip(at.keys()).filter(|(own, _)| **own == "*").map(|(_, key)| key);
+    let stars = property
+        .path
+        .iter()
+        .zip(at.keys())
+        .filter(|(own, _)| **own == "*")
+        .map(|(_, key)| key);
     stars.fold(template.to_owned(), |filled, key| {
-        if filled.contains("{~}") { filled.replacen("{~}", &escape(key), 1) } else { filled.replacen("{}", key, 1) }
+        if filled.contains("{~}") {
+            filled.replacen("{~}", &escape(key), 1)
+        } else {
+            filled.replacen("{}", key, 1)
+        }
     })
 }
 
@@ -191,17 +253,28 @@ fn text(value: &Value) -> String {
 /// Adds a patch operation to the call that it belongs to; the same operation twice is one.
 fn push(calls: &mut Vec<Call>, operation: &str, address: &BTreeMap<String, String>, patch: PatchOperation) {
     let parameters = parameters(operation, address);
-    match calls.iter_mut().find(|c| c.operation == operation && c.parameters == parameters) {
+    match calls
+        .iter_mut()
+        .find(|c| c.operation == operation && c.parameters == parameters)
+    {
         Some(call) if call.patch_operations.contains(&patch) => {}
         Some(call) => call.patch_operations.push(patch),
-        None => calls.push(Call { operation: operation.into(), parameters, patch_operations: vec![patch] }),
+        None => calls.push(Call {
+            operation: operation.into(),
+            parameters,
+            patch_operations: vec![patch],
+        }),
     }
 }
 
 /// The part of an address that an operation takes.
 fn parameters(operation: &str, address: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let tagging = matches!(operation, "TagResource" | "UntagResource");
-    address.iter().filter(|(key, _)| (*key == "resourceArn") == tagging).map(|(k, v)| (k.clone(), v.clone())).collect()
+    address
+        .iter()
+        .filter(|(key, _)| (*key == "resourceArn") == tagging)
+        .map(|(k, v)| (k.clone(), v.clone()))
+        .collect()
 }
 
 /// Joins plans into one: each call once, each patch operation once.
@@ -249,8 +322,10 @@ pub fn digest(calls: &[Call]) -> String {
 /// SHA-256, in hex.
 pub fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
-    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    Sha256::digest(bytes)
+        .iter()
+        .fold(String::with_capacity(64), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }

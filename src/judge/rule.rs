@@ -106,7 +106,15 @@ fn leaves(at: &Path, value: &Value, nothing: &Value, found: &mut Vec<Path>) {
 /// The paths that a rule looks at, as far as its syntax tells.
 pub(super) fn reads(rule: &Rule) -> Vec<Path> {
     match &rule.holds {
-        Holds::Require(program) => program.reads().paths.iter().map(|keys| Path::of(keys.clone())).collect(),
-        Holds::Desired { overlay, absent } => overlay_paths(overlay).into_iter().chain(absent.iter().cloned()).collect(),
+        Holds::Require(program) => program
+            .reads()
+            .paths
+            .iter()
+            .map(|keys| Path::of(keys.clone()))
+            .collect(),
+        Holds::Desired { overlay, absent } => overlay_paths(overlay)
+            .into_iter()
+            .chain(absent.iter().cloned())
+            .collect(),
     }
 }

@@ -26,7 +26,10 @@ pub fn selects(selector: &Selector, candidate: Candidate<'_>) -> bool {
     (selector.types.is_empty() || selector.types.contains(&candidate.id.type_))
         && (selector.regions.is_empty() || selector.regions.contains(&candidate.id.region))
         && (selector.names.is_empty() || selector.names.iter().any(|pattern| glob(pattern, candidate.name)))
-        && selector.tags.as_ref().is_none_or(|tags| labels_match(tags, candidate.tags))
+        && selector
+            .tags
+            .as_ref()
+            .is_none_or(|tags| labels_match(tags, candidate.tags))
 }
 
 /// Whether a policy that names these accounts means this one.
@@ -42,14 +45,26 @@ pub fn granted(
 ) -> Option<Enforcement> {
     let means = |grant: &&Grant| {
         labels_match(&grant.namespaces, namespace)
-            && grant.endpoints.tags.as_ref().is_none_or(|selector| labels_match(selector, tags))
+            && grant
+                .endpoints
+                .tags
+                .as_ref()
+                .is_none_or(|selector| labels_match(selector, tags))
     };
-    account.grants.iter().filter(means).map(|grant| grant.max_enforcement).max()
+    account
+        .grants
+        .iter()
+        .filter(means)
+        .map(|grant| grant.max_enforcement)
+        .max()
 }
 
 /// Whether any grant of the account means the namespace at all.
 pub fn grants_anything(account: &AwsAccountSpec, namespace: &BTreeMap<String, String>) -> bool {
-    account.grants.iter().any(|grant| labels_match(&grant.namespaces, namespace))
+    account
+        .grants
+        .iter()
+        .any(|grant| labels_match(&grant.namespaces, namespace))
 }
 
 /// Whether an exception of the policy's namespace exempts this endpoint from this rule now.
@@ -68,12 +83,19 @@ pub fn exempts(
         && named
         && (endpoints.ids.is_empty() || endpoints.ids.contains(&candidate.id.id))
         && (endpoints.names.is_empty() || endpoints.names.iter().any(|pattern| glob(pattern, candidate.name)))
-        && endpoints.tags.as_ref().is_none_or(|tags| labels_match(tags, candidate.tags))
+        && endpoints
+            .tags
+            .as_ref()
+            .is_none_or(|tags| labels_match(tags, candidate.tags))
 }
 
 /// Whether a label selector matches. An operator that is not known matches nothing.
 pub fn labels_match(selector: &LabelSelector, labels: &BTreeMap<String, String>) -> bool {
-    let exact = selector.match_labels.iter().flatten().all(|(key, value)| labels.get(key) == Some(value));
+    let exact = selector
+        .match_labels
+        .iter()
+        .flatten()
+        .all(|(key, value)| labels.get(key) == Some(value));
     let expressions = selector.match_expressions.iter().flatten().all(|requirement| {
         let value = labels.get(&requirement.key);
         let listed = |value: &String| requirement.values.iter().flatten().any(|one| one == value);
@@ -92,9 +114,13 @@ pub fn labels_match(selector: &LabelSelector, labels: &BTreeMap<String, String>)
 pub fn glob(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = text.strip_prefix(first) else { return false };
+    let Some(mut rest) = text.strip_prefix(first) else {
+        return false;
+    };
     let parts: Vec<&str> = parts.collect();
-    let Some((last, middle)) = parts.split_last() else { return rest.is_empty() };
+    let Some((last, middle)) = parts.split_last() else {
+        return rest.is_empty();
+    };
     for part in middle {
         let Some(at) = rest.find(part) else { return false };
         rest = &rest[at + part.len()..];
@@ -139,12 +165,25 @@ mod tests {
         .unwrap();
         for (namespace, tags, granted_, why) in [
             (labels(&[]), labels(&[]), Some(Enforcement::Audit), "everybody may look"),
-            (labels(&[("team", "payments")]), labels(&[("team", "payments")]), Some(Enforcement::Enforce), "its own"),
-            (labels(&[("team", "payments")]), labels(&[("team", "shop")]), Some(Enforcement::Audit), "not another's"),
+            (
+                labels(&[("team", "payments")]),
+                labels(&[("team", "payments")]),
+                Some(Enforcement::Enforce),
+                "its own",
+            ),
+            (
+                labels(&[("team", "payments")]),
+                labels(&[("team", "shop")]),
+                Some(Enforcement::Audit),
+                "not another's",
+            ),
         ] {
             assert_eq!(granted(&account, &namespace, &tags), granted_, "{why}");
         }
-        let nobody = AwsAccountSpec { grants: vec![], ..account };
+        let nobody = AwsAccountSpec {
+            grants: vec![],
+            ..account
+        };
         assert_eq!(granted(&nobody, &labels(&[]), &labels(&[])), None, "no grant: nobody");
     }
 
@@ -161,10 +200,20 @@ mod tests {
             id: "a".into(),
         };
         let tags = BTreeMap::new();
-        let candidate = Candidate { id: &id, name: "old-api", tags: &tags };
+        let candidate = Candidate {
+            id: &id,
+            name: "old-api",
+            tags: &tags,
+        };
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
         assert!(exempts(&exception, "p", "r", candidate, at("2026-12-31T23:59:59Z")));
         assert!(!exempts(&exception, "p", "r", candidate, at("2027-01-01T00:00:00Z")));
-        assert!(!exempts(&exception, "other", "r", candidate, at("2026-12-31T23:59:59Z")));
+        assert!(!exempts(
+            &exception,
+            "other",
+            "r",
+            candidate,
+            at("2026-12-31T23:59:59Z")
+        ));
     }
 }

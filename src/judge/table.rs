@@ -77,6 +77,9 @@ pub enum Ops {
     Replace,
     /// `replace` and `remove`.
     ReplaceRemove,
+    /// `add` for what is not there yet, `replace` and `remove` for what is: entries of maps, whose `replace` is refused
+    /// while they are not there.
+    AddReplaceRemove,
     /// `remove` alone: the entry as a whole.
     Remove,
     /// `replace`, where an empty value takes it away.

@@ -28,12 +28,14 @@ pub fn decide(violation: &Violation) -> Gate {
             Reason::GrantLimits,
             "the account's grant allows reports only: raise maxEnforcement of the grant to have it repaired".into(),
         ),
-        Enforcement::Audit => {
-            Gate::Audit(Reason::AuditOnly, "enforcement is Audit: set it to Enforce to have it repaired".into())
-        }
-        Enforcement::Approve => {
-            Gate::Wait(Reason::ApprovalRequired, "enforcement is Approve: a person must approve the plan".into())
-        }
+        Enforcement::Audit => Gate::Audit(
+            Reason::AuditOnly,
+            "enforcement is Audit: set it to Enforce to have it repaired".into(),
+        ),
+        Enforcement::Approve => Gate::Wait(
+            Reason::ApprovalRequired,
+            "enforcement is Approve: a person must approve the plan".into(),
+        ),
         Enforcement::Enforce => enforced(violation, plan),
     }
 }
@@ -55,11 +57,17 @@ fn enforced(violation: &Violation, plan: &Plan) -> Gate {
     if !plan.disruptions.is_empty() && !violation.allow_disruption {
         return Gate::Wait(
             Reason::Disruptive,
-            format!("the repair can interrupt callers ({}): set allowDisruption on the rule to have it made", plan.disruptions.join("; ")),
+            format!(
+                "the repair can interrupt callers ({}): set allowDisruption on the rule to have it made",
+                plan.disruptions.join("; ")
+            ),
         );
     }
     if !plan.deploy.is_empty() && violation.redeploy == Redeploy::Never {
-        return Gate::Wait(Reason::RedeployNever, "the repair needs a deployment and redeploy is Never".into());
+        return Gate::Wait(
+            Reason::RedeployNever,
+            "the repair needs a deployment and redeploy is Never".into(),
+        );
     }
     Gate::Open
 }
@@ -70,11 +78,17 @@ pub fn decide_deployment(redeploy: Redeploy, stage: &str, cleanliness: &Cleanlin
         (Redeploy::Always, _) | (_, Cleanliness::Clean) => Gate::Open,
         (_, Cleanliness::Dirty(edits)) => Gate::Wait(
             Reason::RedeployPending,
-            format!("a deployment to {stage} would publish edits that are not Plumbline's: {}", edits.join("; ")),
+            format!(
+                "a deployment to {stage} would publish edits that are not Plumbline's: {}",
+                edits.join("; ")
+            ),
         ),
         (_, Cleanliness::CannotTell(why)) => Gate::Wait(
             Reason::RedeployUncertain,
-            format!("whether a deployment to {stage} would publish somebody's edits cannot be told: {}", why.join("; ")),
+            format!(
+                "whether a deployment to {stage} would publish somebody's edits cannot be told: {}",
+                why.join("; ")
+            ),
         ),
     }
 }

@@ -12,7 +12,7 @@ use crate::api::drift::{Call, Intent};
 use crate::api::policy::{EndpointType, Redeploy, Target};
 use crate::aws::apigateway::client::Client;
 use crate::aws::apigateway::compare::{self, Cleanliness, Own};
-use crate::aws::apigateway::read::{self, Editor};
+use crate::aws::apigateway::read::{self, Editor, ExportCache};
 use crate::aws::apigateway::{document, properties, write};
 use crate::aws::{Class, Error};
 use crate::judge::path::{self, Path};
@@ -41,7 +41,11 @@ pub struct Part {
 
 impl Part {
     fn own(&self) -> impl Iterator<Item = Own> + '_ {
-        self.plan.paths.iter().map(|path| Own { target: self.target, key: self.resource.clone(), path: path.clone() })
+        self.plan.paths.iter().map(|path| Own {
+            target: self.target,
+            key: self.resource.clone(),
+            path: path.clone(),
+        })
     }
 
     /// Whether it needs the editor: its patches change what a deployment publishes.
@@ -95,6 +99,8 @@ pub struct Transaction<'a> {
     pub writer: &'a Client,
     /// Which endpoint.
     pub endpoint: &'a EndpointId,
+    /// Exports of deployments, as they were seen before.
+    pub exports: &'a ExportCache,
 }
 
 /// What the first look found.
@@ -112,7 +118,12 @@ pub struct Looked {
 impl Transaction<'_> {
     /// Step 1: would a deployment publish anything but the repair? Nothing is written here.
     pub async fn look(&self, parts: Vec<Part>) -> Result<Looked, Error> {
-        let mut looked = Looked { ready: vec![], held: vec![], editor: None, stages: BTreeMap::new() };
+        let mut looked = Looked {
+            ready: vec![],
+            held: vec![],
+            editor: None,
+            stages: BTreeMap::new(),
+        };
         if self.endpoint.type_ != EndpointType::RestApi || !parts.iter().any(Part::deploys) {
             looked.ready = parts;
             return Ok(looked);
@@ -120,7 +131,7 @@ impl Transaction<'_> {
         let id = &self.endpoint.id;
         let editor = read::read_editor(self.reader, id).await?;
         let stages: Vec<String> = parts.iter().flat_map(|p| p.plan.deploy.clone()).collect();
-        let exports = read::read_stage_exports(self.reader, id, &stages).await?;
+        let exports = read::read_stage_exports(self.reader, id, &stages, self.exports).await?;
         let own: Vec<Own> = parts.iter().filter(|p| p.deploys()).flat_map(Part::own).collect();
         let mut verdicts: BTreeMap<String, Cleanliness> = BTreeMap::new();
         let mut canaries = std::collections::BTreeSet::new();
@@ -209,7 +220,9 @@ impl Transaction<'_> {
         if !ledger.intend(&uids, &intent).await {
             return Ok(None);
         }
-        write::create_deployment(self.writer, id, &intent.description).await.map(Some)
+        write::create_deployment(self.writer, id, &intent.description)
+            .await
+            .map(Some)
     }
 
     /// Steps 5 and 6: each stage is read once more, then pointed at the deployment.
@@ -223,14 +236,18 @@ impl Transaction<'_> {
                 continue;
             }
             if Some(current) != looked.stages.get(stage).map(String::as_str) || has_canary(&now) {
-                return Ok(End::Overtaken(format!("somebody deployed {current} to stage {stage} meanwhile")));
+                return Ok(End::Overtaken(format!(
+                    "somebody deployed {current} to stage {stage} meanwhile"
+                )));
             }
             write::point_stage(self.writer, id, stage, deployment).await?;
         }
         // There is no compare-and-set: a deployment made by somebody in the last moment is seen here at least.
         let newer = self.newer_deployments(deployment).await?;
         if newer.is_empty() {
-            Ok(End::Applied { deployment: Some(deployment.to_owned()) })
+            Ok(End::Applied {
+                deployment: Some(deployment.to_owned()),
+            })
         } else {
             Ok(End::Collided(format!(
                 "somebody made deployment {} at the same moment; check which one the stages should serve",
@@ -243,15 +260,24 @@ impl Transaction<'_> {
         let all = self.reader.get_deployments(&self.endpoint.id).await?;
         let created = |d: &Value| d.get("createdDate").and_then(Value::as_f64).unwrap_or_default();
         let id = |d: &Value| d.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let Some(mine) = all.iter().find(|d| id(d) == ours).map(created) else { return Ok(vec![]) };
-        Ok(all.iter().filter(|d| created(d) > mine && !is_ours(d)).map(id).collect())
+        let Some(mine) = all.iter().find(|d| id(d) == ours).map(created) else {
+            return Ok(vec![]);
+        };
+        Ok(all
+            .iter()
+            .filter(|d| created(d) > mine && !is_ours(d))
+            .map(id)
+            .collect())
     }
 }
 
 const MARK: &str = "Plumbline repair";
 
 fn is_ours(deployment: &Value) -> bool {
-    deployment.get("description").and_then(Value::as_str).is_some_and(|d| d.starts_with(MARK))
+    deployment
+        .get("description")
+        .and_then(Value::as_str)
+        .is_some_and(|d| d.starts_with(MARK))
 }
 
 /// What the deployment is found by again: the drifts, the plan, and what it replaces.
@@ -270,7 +296,12 @@ fn refusal(
     verdicts: &BTreeMap<String, Cleanliness>,
     canaries: &std::collections::BTreeSet<String>,
 ) -> Option<Held> {
-    let held = |reason, message: String, pending_edits| Held { uid: part.uid.clone(), reason, message, pending_edits };
+    let held = |reason, message: String, pending_edits| Held {
+        uid: part.uid.clone(),
+        reason,
+        message,
+        pending_edits,
+    };
     for stage in &part.plan.deploy {
         if canaries.contains(stage) {
             let message = format!("stage {stage} has a canary: promote or remove it, then the repair goes on");
@@ -294,23 +325,34 @@ fn refusal(
 /// that it should have.
 fn foreign_edit(before: &Editor, after: &Editor, own: &[Own], parts: &[&Part]) -> Option<String> {
     let mine = |target: Target, key: &str, at: &Path| {
-        own.iter().any(|o| o.target == target && o.key == key && (o.path.covers(at) || at.covers(&o.path)))
+        own.iter()
+            .any(|o| o.target == target && o.key == key && (o.path.covers(at) || at.covers(&o.path)))
     };
-    let (api_before, api_after) = (document::rest_api(&before.rest_api), document::rest_api(&after.rest_api));
-    if let Some(at) =
-        path::differences(&api_before, &api_after).into_iter().find(|at| !mine(Target::RestApi, "", at))
+    let (api_before, api_after) = (
+        document::rest_api(&before.rest_api),
+        document::rest_api(&after.rest_api),
+    );
+    if let Some(at) = path::differences(&api_before, &api_after)
+        .into_iter()
+        .find(|at| !mine(Target::RestApi, "", at))
     {
         return Some(format!("{at} of the API"));
     }
     let methods = |editor: &Editor| -> BTreeMap<String, Value> {
-        document::methods(&editor.resources).into_iter().map(|m| (m.key, m.json)).collect()
+        document::methods(&editor.resources)
+            .into_iter()
+            .map(|m| (m.key, m.json))
+            .collect()
     };
     let (methods_before, methods_after) = (methods(before), methods(after));
     let keys: std::collections::BTreeSet<&String> = methods_before.keys().chain(methods_after.keys()).collect();
     for key in keys {
         match (methods_before.get(key), methods_after.get(key)) {
             (Some(a), Some(b)) => {
-                if let Some(at) = path::differences(a, b).into_iter().find(|at| !mine(Target::Method, key, at)) {
+                if let Some(at) = path::differences(a, b)
+                    .into_iter()
+                    .find(|at| !mine(Target::Method, key, at))
+                {
                     return Some(format!("{key} {at}"));
                 }
             }
@@ -320,7 +362,11 @@ fn foreign_edit(before: &Editor, after: &Editor, own: &[Own], parts: &[&Part]) -
     }
     let others: [(&str, &[Value], &[Value]); 4] = [
         ("authorizers", &before.authorizers, &after.authorizers),
-        ("request validators", &before.request_validators, &after.request_validators),
+        (
+            "request validators",
+            &before.request_validators,
+            &after.request_validators,
+        ),
         ("models", &before.models, &after.models),
         ("gateway responses", &before.gateway_responses, &after.gateway_responses),
     ];
@@ -337,10 +383,12 @@ fn foreign_edit(before: &Editor, after: &Editor, own: &[Own], parts: &[&Part]) -
         let table = properties::table(part.target);
         path::differences(document?, &wanted)
             .into_iter()
-            .find(|at| !table.property(at).is_some_and(|p| {
-                let at = Path::of(at.keys()[..p.path.len()].to_vec());
-                (p.same)(at.get(document.unwrap_or(&Value::Null)), at.get(&wanted))
-            }))
+            .find(|at| {
+                !table.property(at).is_some_and(|p| {
+                    let at = Path::of(at.keys()[..p.path.len()].to_vec());
+                    (p.same)(at.get(document.unwrap_or(&Value::Null)), at.get(&wanted))
+                })
+            })
             .map(|at| format!("{at} of {} is not what was just written", part.resource))
     })
 }

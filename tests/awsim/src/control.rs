@@ -38,6 +38,7 @@ pub(crate) fn control(sim: &Awsim, request: &http::Request<Bytes>, now: Timestam
     response
 }
 
+#[allow(clippy::needless_pass_by_value)] // what map_err hands over
 fn bad(error: impl ToString) -> (StatusCode, String) {
     (StatusCode::BAD_REQUEST, error.to_string())
 }
@@ -63,7 +64,9 @@ fn perform(sim: &Awsim, request: &http::Request<Bytes>, now: Timestamp) -> Contr
                 one => serde_json::from_value(one).map(|fault| vec![fault]),
             }
             .map_err(bad)?;
-            faults.into_iter().for_each(|fault| sim.fault(fault));
+            for fault in faults {
+                sim.fault(fault);
+            }
             Ok(json!({}))
         }
         (&Method::DELETE, ["faults"]) => {

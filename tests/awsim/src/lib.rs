@@ -7,12 +7,15 @@
 //! [`Awsim::answer`] is a function of a request and a time: no socket, no wall clock. [`serve`] puts
 //! it behind HTTP. Nothing here knows the controller that it tests.
 
+#![allow(clippy::doc_markdown)] // AWS's names of services and operations are words here
+
 mod calls;
 mod control;
 mod error;
 mod export;
 mod faults;
 mod ids;
+mod import;
 mod ops;
 mod paging;
 mod patch;

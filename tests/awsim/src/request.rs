@@ -73,6 +73,7 @@ pub(crate) fn json(status: u16, value: &impl Serialize) -> Answered {
 }
 
 /// An answer without one.
+#[allow(clippy::unnecessary_wraps)] // stands where answers stand
 pub(crate) fn empty(status: u16) -> Answered {
     Ok(Reply {
         status,

@@ -229,9 +229,9 @@ impl Fleet {
     }
 }
 
-fn plant(api: &Api, state: &mut State, account: &str, region: &str, now: i64) -> Result<String, SeedError> {
-    let expand = state.switches.is(Switch::PolicyArns, "expanded");
-    let (partition, ids) = state.parts(account, region);
+fn plant(api: &Api, held: &mut State, account: &str, region: &str, now: i64) -> Result<String, SeedError> {
+    let expand = held.switches.is(Switch::PolicyArns, "expanded");
+    let (partition, ids) = held.parts(account, region);
     let id = api.id.clone().unwrap_or_else(|| restapi::new_id(partition, ids));
     let mut fields = api.settings.clone();
     let policy = fields.as_object_mut().and_then(|fields| fields.remove("policy"));

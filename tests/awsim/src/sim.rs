@@ -351,9 +351,8 @@ impl Awsim {
         stage: &str,
         arn: Option<&str>,
     ) -> Result<(), AwsError> {
-        let mut state = self.state();
-        state
-            .partition(account, region)
+        let mut held = self.state();
+        held.partition(account, region)
             .api_mut(api)?
             .stage_mut(stage)?
             .web_acl_arn = arn.map(str::to_owned);

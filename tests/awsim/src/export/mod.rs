@@ -104,16 +104,16 @@ impl Export<'_> {
     }
 
     fn components(&self, document: &mut Object) {
-        let schemes = self.security_schemes();
+        let security = self.security_schemes();
         let schemas = self.schemas();
         if self.flavour == Flavour::Swagger2 {
-            insert_object(document, "securityDefinitions", schemes);
+            insert_object(document, "securityDefinitions", security);
             insert_object(document, "definitions", schemas);
             return;
         }
         let mut components = Object::new();
         insert_object(&mut components, "schemas", schemas);
-        insert_object(&mut components, "securitySchemes", schemes);
+        insert_object(&mut components, "securitySchemes", security);
         document.insert("components".to_owned(), Value::Object(components));
     }
 

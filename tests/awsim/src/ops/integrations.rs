@@ -272,7 +272,7 @@ pub(crate) fn update_response(partition: &mut Partition, request: &Request<'_>) 
     for step in patch::steps(request)? {
         match step.path {
             "/contentHandling" => response.content_handling = step.optional(),
-            "/selectionPattern" => response.selection_pattern = step.value.clone(),
+            "/selectionPattern" => response.selection_pattern.clone_from(&step.value),
             "/responseParameters" => {
                 if step.op == Op::Add {
                     response_parameter(step.key())?;

@@ -11,20 +11,20 @@ use crate::patch;
 use crate::request::{Answered, Request, empty, json};
 use crate::store::{Model, Partition, RestApi};
 
-const EMPTY: &str = r##"{
+const EMPTY: &str = r#"{
   "$schema": "http://json-schema.org/draft-04/schema#",
   "title" : "Empty Schema",
   "type" : "object"
-}"##;
+}"#;
 
-const ERROR: &str = r##"{
+const ERROR: &str = r#"{
   "$schema" : "http://json-schema.org/draft-04/schema#",
   "title" : "Error Schema",
   "type" : "object",
   "properties" : {
     "message" : { "type" : "string" }
   }
-}"##;
+}"#;
 
 /// The models that every new API has.
 pub(crate) fn defaults(partition: &mut Partition, ids: &mut Ids) -> Vec<Arc<Model>> {

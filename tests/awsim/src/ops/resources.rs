@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::error::AwsError;
 use crate::ids::Ids;
@@ -33,12 +34,12 @@ struct Shown<'a> {
 #[serde(untagged)]
 enum Methods<'a> {
     Whole(&'a BTreeMap<String, Method>),
-    Names(BTreeMap<&'a str, BTreeMap<(), ()>>),
+    Names(BTreeMap<&'a str, Map<String, Value>>),
 }
 
 fn shown(resource: &Resource, whole: bool) -> Shown<'_> {
     let methods = &resource.resource_methods;
-    let names = || methods.keys().map(|verb| (verb.as_str(), BTreeMap::new())).collect();
+    let names = || methods.keys().map(|verb| (verb.as_str(), Map::new())).collect();
     Shown {
         id: &resource.id,
         parent_id: resource.parent_id.as_deref(),

@@ -31,7 +31,7 @@ struct Shown<'a> {
     api_status: Option<&'static str>,
 }
 
-fn shown<'a>(api: &'a RestApi, now: i64) -> Shown<'a> {
+fn shown(api: &RestApi, now: i64) -> Shown<'_> {
     let settings = &api.editor.settings;
     let busy = api.updating_until.is_some_and(|until| now < until);
     Shown {

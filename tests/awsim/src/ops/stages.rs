@@ -129,7 +129,8 @@ fn changed(api: &mut RestApi, request: &Request<'_>) {
 
 pub(crate) fn set_cache_cluster(stage: &mut Stage, enabled: bool) {
     stage.cache_cluster_enabled = enabled;
-    stage.cache_cluster_status = if enabled { "AVAILABLE" } else { "NOT_AVAILABLE" }.to_owned();
+    let status = if enabled { "AVAILABLE" } else { "NOT_AVAILABLE" };
+    status.clone_into(&mut stage.cache_cluster_status);
     if enabled {
         stage.cache_cluster_size.get_or_insert_with(|| "0.5".to_owned());
     } else {

@@ -1,5 +1,7 @@
 //! The records, serialised as AWS answers them.
 
+#![allow(clippy::struct_field_names, clippy::struct_excessive_bools)] // AWS names the fields, and has these flags
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -1,0 +1,18 @@
+//! API Gateway, version 1: REST APIs with their stages and methods, and custom domain names.
+//!
+//! * `client`, `read`, `write`: its operations. The only I/O here.
+//! * `document`, `fields`, `export`, `assemble`: from AWS's JSON to what the judge looks at. Pure.
+//! * `properties`: the property tables. Pure.
+//! * `compare`: would a deployment publish anybody's edits? Pure.
+
+pub mod assemble;
+pub mod client;
+pub mod compare;
+pub mod document;
+pub mod export;
+mod fields;
+pub mod properties;
+pub mod read;
+pub mod write;
+
+pub use client::Client;

@@ -1,0 +1,5 @@
+//! Under construction.
+use super::Report;
+pub(super) fn render(_: &Report) -> String {
+    String::new()
+}

@@ -1,0 +1,166 @@
+//! What `check` found, and how it is printed.
+
+mod json;
+mod junit;
+mod sarif;
+mod table;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::check::Format;
+use crate::api::drift::{Call, Change};
+use crate::api::policy::{Severity, Target};
+use crate::judge::Snapshot;
+use crate::judge::compile::PolicyRef;
+use crate::judge::verdict::{Outcome, Remedy};
+
+/// Everything that one run found.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Report {
+    /// The policies that were asked.
+    pub policies: Vec<String>,
+    /// How many endpoints were read.
+    pub endpoints: usize,
+    /// How many verdicts were given.
+    pub judged: usize,
+    /// Violations, and what could not be told.
+    pub findings: Vec<Finding>,
+    /// What could not be read.
+    pub unread: Vec<String>,
+    /// What is wrong with the policies.
+    pub faults: Vec<String>,
+}
+
+impl Report {
+    /// 0 compliant, 1 findings, 2 anything unknown or wrong.
+    pub fn exit_code(&self) -> u8 {
+        let unknown = !self.unread.is_empty() || !self.faults.is_empty() || self.findings.iter().any(|f| f.unknown);
+        if unknown {
+            2
+        } else {
+            u8::from(!self.findings.is_empty())
+        }
+    }
+}
+
+/// One violation, or one thing that could not be told.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Finding {
+    /// The policy.
+    pub policy: String,
+    /// The rule.
+    pub rule: String,
+    /// How bad it is.
+    pub severity: Severity,
+    /// The controls that the rule serves.
+    pub controls: Vec<String>,
+    /// Twelve digits.
+    pub account_id: String,
+    /// As in `eu-west-1`.
+    pub region: String,
+    /// CloudFormation type of what was judged.
+    pub target: Target,
+    /// The endpoint's id.
+    pub endpoint: String,
+    /// The endpoint's name.
+    pub name: String,
+    /// What within the endpoint: a stage, a method, or empty.
+    pub resource: String,
+    /// `Live` or `Draft`; absent when it could not be told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<crate::api::drift::Scope>,
+    /// The stages whose callers meet it.
+    pub stages: Vec<String>,
+    /// True: it could not be told.
+    pub unknown: bool,
+    /// What the rule says, or why it could not be told.
+    pub message: String,
+    /// As found.
+    #[serde(skip_serializing_if = "Value::is_null")]
+    pub observed: Value,
+    /// Path by path.
+    pub difference: Vec<Change>,
+    /// The calls that a repair would make.
+    pub plan: Vec<Call>,
+}
+
+impl Finding {
+    /// Of an outcome that is a violation or unknown.
+    pub fn new(
+        snapshot: &Snapshot,
+        policy: &PolicyRef,
+        rule: &str,
+        target: Target,
+        resource: &str,
+        outcome: Outcome,
+    ) -> Self {
+        let mut finding = Finding {
+            policy: policy.name.clone(),
+            rule: rule.to_owned(),
+            severity: Severity::Informational,
+            controls: vec![],
+            account_id: snapshot.endpoint.account_id.clone(),
+            region: snapshot.endpoint.region.clone(),
+            target,
+            endpoint: snapshot.endpoint.id.clone(),
+            name: snapshot.name.clone(),
+            resource: resource.to_owned(),
+            scope: None,
+            stages: vec![],
+            unknown: true,
+            message: String::new(),
+            observed: Value::Null,
+            difference: vec![],
+            plan: vec![],
+        };
+        match outcome {
+            Outcome::Violated(violation) => {
+                finding.unknown = false;
+                finding.severity = violation.severity;
+                finding.controls = violation.controls;
+                finding.scope = Some(violation.scope);
+                finding.stages = violation.stages;
+                finding.message = violation.finding;
+                finding.observed = violation.observed;
+                finding.difference = violation.difference;
+                if let Remedy::Plan(plan) = violation.remedy {
+                    finding.plan = plan.calls(&snapshot.endpoint.id);
+                }
+            }
+            Outcome::Unknown(why) => finding.message = why,
+            Outcome::Compliant | Outcome::Exempted => {}
+        }
+        finding
+    }
+
+    /// The order in which findings are printed: the worst first.
+    pub fn key(&self) -> (bool, std::cmp::Reverse<Severity>, &str, &str, &str, &str) {
+        (
+            self.unknown,
+            std::cmp::Reverse(self.severity),
+            &self.region,
+            &self.name,
+            &self.rule,
+            &self.resource,
+        )
+    }
+
+    /// Where it is, for people: `eu-west-1 payments-api-3 (a1b2c3) GET /pets`.
+    pub fn place(&self) -> String {
+        format!("{} {} ({}) {}", self.region, self.name, self.endpoint, self.resource)
+            .trim_end()
+            .to_owned()
+    }
+}
+
+/// The report in a format, ending with a line break.
+pub fn render(report: &Report, format: Format) -> String {
+    match format {
+        Format::Table => table::render(report),
+        Format::Json => json::render(report),
+        Format::Sarif => sarif::render(report),
+        Format::Junit => junit::render(report),
+    }
+}

@@ -1,0 +1,67 @@
+//! Columns for people, as kubectl aligns them.
+
+use super::{Finding, Report};
+
+const HEAD: [&str; 6] = ["SEVERITY", "ENDPOINT", "RESOURCE", "RULE", "SCOPE", "FINDING"];
+
+pub(super) fn render(report: &Report) -> String {
+    let rows: Vec<[String; 6]> = report.findings.iter().map(row).collect();
+    let mut out = String::new();
+    if !rows.is_empty() {
+        let width = |column: usize| {
+            let cells = rows.iter().map(|r| r[column].chars().count());
+            cells.chain([HEAD[column].len()]).max().unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..HEAD.len()).map(width).collect();
+        line(&mut out, &HEAD.map(str::to_owned), &widths);
+        for row in &rows {
+            line(&mut out, row, &widths);
+        }
+        out.push('\n');
+    }
+    for unread in &report.unread {
+        out.push_str(&format!("could not be read: {unread}\n"));
+    }
+    for fault in &report.faults {
+        out.push_str(&format!("wrong in a policy: {fault}\n"));
+    }
+    let unknown = report.findings.iter().filter(|f| f.unknown).count() + report.unread.len();
+    out.push_str(&format!(
+        "{} endpoints, {} verdicts: {} violations, {unknown} unknown\n",
+        report.endpoints,
+        report.judged,
+        report.findings.iter().filter(|f| !f.unknown).count(),
+    ));
+    out
+}
+
+fn row(finding: &Finding) -> [String; 6] {
+    let severity = if finding.unknown {
+        "Unknown".to_owned()
+    } else {
+        finding.severity.as_str().to_owned()
+    };
+    let scope = match (finding.scope, finding.stages.is_empty()) {
+        (None, _) => String::new(),
+        (Some(scope), true) => format!("{scope:?}"),
+        (Some(scope), false) => format!("{scope:?} {}", finding.stages.join(",")),
+    };
+    [
+        severity,
+        finding.name.clone(),
+        finding.resource.clone(),
+        finding.rule.clone(),
+        scope,
+        finding.message.clone(),
+    ]
+}
+
+fn line(out: &mut String, cells: &[String; 6], widths: &[usize]) {
+    let padded: Vec<String> = cells
+        .iter()
+        .zip(widths)
+        .map(|(cell, width)| format!("{cell:<width$}"))
+        .collect();
+    out.push_str(padded.join("   ").trim_end());
+    out.push('\n');
+}

@@ -1,0 +1,91 @@
+//! `plumbline run`: the controller.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+use clap::Args;
+use tokio::sync::watch;
+
+use crate::controller::{self, Options};
+
+/// Runs the controller.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// The namespace that holds the leases: the controller's own
+    #[arg(long, env = "POD_NAMESPACE", default_value = "plumbline-system")]
+    namespace: String,
+    /// Who holds the leases: the pod's name, different for each replica
+    #[arg(long, env = "POD_NAME", default_value = "plumbline")]
+    identity: String,
+    /// Stands in the names of AWS sessions, so that two clusters can be told apart
+    #[arg(long, env = "PLUMBLINE_CLUSTER_ID", default_value = "cluster")]
+    cluster_id: String,
+    /// Where /healthz and /readyz are served
+    #[arg(long, default_value = "0.0.0.0:8080", value_name = "ADDRESS")]
+    listen: SocketAddr,
+}
+
+impl Run {
+    /// Runs until the process is asked to end.
+    pub async fn run(self) -> Result<ExitCode, String> {
+        let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
+        tracing_subscriber::fmt()
+            .json()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr)
+            .init();
+        let client = kube::Client::try_default()
+            .await
+            .map_err(|error| format!("no access to Kubernetes: {error}"))?;
+        let (ready, is_ready) = watch::channel(false);
+        let (stop, stopping) = watch::channel(false);
+        let listener = tokio::net::TcpListener::bind(self.listen)
+            .await
+            .map_err(|error| format!("--listen {}: {error}: name another address", self.listen))?;
+        tokio::spawn(async move { axum::serve(listener, health(is_ready)).await });
+        tokio::spawn(async move {
+            asked_to_end().await;
+            tracing::info!("ending");
+            let _ = stop.send(true);
+        });
+        let options = Options {
+            namespace: self.namespace,
+            identity: self.identity,
+            cluster_id: self.cluster_id,
+        };
+        tracing::info!(namespace = %options.namespace, identity = %options.identity, "running");
+        controller::run(client, options, stopping, ready).await?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn health(ready: watch::Receiver<bool>) -> Router {
+    let answer = |State(ready): State<watch::Receiver<bool>>| async move {
+        if *ready.borrow() {
+            (StatusCode::OK, "ready")
+        } else {
+            (StatusCode::SERVICE_UNAVAILABLE, "filling caches")
+        }
+    };
+    Router::new()
+        .route("/healthz", get(|| async { "alive" }))
+        .route("/readyz", get(answer))
+        .with_state(ready)
+}
+
+async fn asked_to_end() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
+        (Ok(mut terminate), Ok(mut interrupt)) => {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        }
+        _ => futures::future::pending().await,
+    }
+}

@@ -1,0 +1,366 @@
+//! A Drift: recorded, told, and at last retired. What happens to it on AWS is the endpoint's affair.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use kube::api::{Patch, PatchParams};
+use kube::runtime::controller::Action;
+use kube::runtime::events::EventType;
+use kube::runtime::reflector::ObjectRef;
+use kube::{Api, ResourceExt};
+
+use super::context::Context;
+use super::episode;
+use super::outcome::Failure;
+use super::status;
+use crate::api::condition::{self, Said};
+use crate::api::drift::{Drift, DriftStatus, FINALIZER, Notice, Phase, Resolution};
+use crate::api::policy::EndpointType;
+use crate::api::{AwsAccount, Reason, Status};
+use crate::record::{AuditBucket, Entry, Place, RecordError, TopicKind, Topics, Transition, whole_needed};
+
+/// How long a resolved Drift stays, if the audit bucket has it.
+const KEEP_RESOLVED: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// A deleted Drift of which a write has begun is held this long at most.
+const HOLD_DELETED: SignedDuration = SignedDuration::from_mins(10);
+/// What a sink did not take is offered again after this.
+const OFFER_AGAIN: Duration = Duration::from_secs(10);
+
+/// One look at a Drift.
+pub async fn reconcile(drift: Arc<Drift>, ctx: Arc<Context>) -> Result<Action, Failure> {
+    let Some(place) = place(&drift, &ctx) else {
+        return orphan(&drift, &ctx).await;
+    };
+    let Some(account) = ctx.account_of(&place.account_id) else {
+        return orphan(&drift, &ctx).await;
+    };
+    if !ctx.leases.leads(&place.account_id) {
+        return Ok(Action::requeue(Duration::from_secs(5)));
+    }
+    if drift.metadata.deletion_timestamp.is_some() {
+        return release(&drift, &ctx).await;
+    }
+    if drift.status.as_ref().is_none_or(|s| s.detected_at.is_none()) {
+        return Ok(Action::await_change()); // the endpoint's reconciler describes it first
+    }
+    if let Some(how) = bereft(&drift, &account, &ctx) {
+        return end(&drift, how, &ctx).await;
+    }
+    let told = tell(&drift, &account, &place, &ctx).await;
+    let written = status::write(&api(&drift, &ctx), drift.as_ref(), &told.drift).await?;
+    for transition in &told.events {
+        event(&ctx, &told.drift, *transition).await;
+    }
+    if told.incomplete {
+        return Ok(Action::requeue(OFFER_AGAIN));
+    }
+    let current = written.unwrap_or(told.drift);
+    retire(&current, account.spec.audit.is_some(), &ctx).await
+}
+
+fn api(drift: &Drift, ctx: &Context) -> Api<Drift> {
+    Api::namespaced(ctx.client.clone(), &drift.namespace().unwrap_or_default())
+}
+
+/// Where the endpoint stands. Its object may be gone: the name tells as much.
+fn place(drift: &Drift, ctx: &Context) -> Option<Place> {
+    if let Some(endpoint) = ctx.stores.endpoints.get(&ObjectRef::new(&drift.spec.endpoint)) {
+        let spec = &endpoint.spec;
+        return Some(Place {
+            account_id: spec.account_id.clone(),
+            region: spec.region.clone(),
+            endpoint_type: spec.type_,
+            endpoint_id: spec.id.clone(),
+        });
+    }
+    let (account_id, rest) = drift.spec.endpoint.split_once('-')?;
+    [EndpointType::RestApi, EndpointType::DomainName]
+        .into_iter()
+        .find_map(|endpoint_type| {
+            let (region, id) = rest.split_once(&format!("-{}-", endpoint_type.short()))?;
+            Some(Place {
+                account_id: account_id.to_owned(),
+                region: region.to_owned(),
+                endpoint_type,
+                endpoint_id: id.to_owned(),
+            })
+        })
+}
+
+/// The account is gone: nobody can act for it, so nobody leads; the Drift ends here.
+async fn orphan(drift: &Drift, ctx: &Context) -> Result<Action, Failure> {
+    if drift.metadata.deletion_timestamp.is_some() {
+        return release(drift, ctx).await;
+    }
+    if episode::is_open(drift) {
+        return end(drift, Resolution::AccountRemoved, ctx).await;
+    }
+    Ok(Action::await_change())
+}
+
+/// The policy is gone, or its account's grant: told at once, without waiting for the endpoint to be read.
+fn bereft(drift: &Drift, account: &AwsAccount, ctx: &Context) -> Option<Resolution> {
+    let repairing = drift.status.as_ref().is_some_and(|s| s.phase == Phase::Repairing);
+    if !episode::is_open(drift) || repairing {
+        return None;
+    }
+    let policy = ctx
+        .stores
+        .policies
+        .find(|p| p.uid().as_ref() == Some(&drift.spec.policy_uid));
+    if policy.is_none_or(|p| p.metadata.deletion_timestamp.is_some()) {
+        return Some(Resolution::PolicyDeleted);
+    }
+    let labels = ctx.namespace_labels(&drift.namespace().unwrap_or_default());
+    (!crate::judge::select::grants_anything(&account.spec, &labels)).then_some(Resolution::AccountRemoved)
+}
+
+async fn end(drift: &Drift, how: Resolution, ctx: &Context) -> Result<Action, Failure> {
+    let mut after = drift.clone();
+    episode::resolve(after.status.get_or_insert_default(), how, None, ctx.now());
+    status::write(&api(drift, ctx), drift, &after).await?;
+    Ok(Action::await_change())
+}
+
+/// A Drift that a person deletes: held only while AWS is being written.
+async fn release(drift: &Drift, ctx: &Context) -> Result<Action, Failure> {
+    let now = ctx.now();
+    let asked = drift.metadata.deletion_timestamp.as_ref().map_or(now, |t| t.0);
+    let repairing = drift.status.as_ref().is_some_and(|s| s.phase == Phase::Repairing);
+    if repairing && now.duration_since(asked) < HOLD_DELETED {
+        return Ok(Action::requeue(Duration::from_secs(5)));
+    }
+    unhold(drift, ctx).await?;
+    Ok(Action::await_change())
+}
+
+async fn unhold(drift: &Drift, ctx: &Context) -> Result<(), Failure> {
+    if !drift.finalizers().iter().any(|f| f == FINALIZER) {
+        return Ok(());
+    }
+    let finalizers: Vec<&String> = drift.finalizers().iter().filter(|f| *f != FINALIZER).collect();
+    let patch =
+        serde_json::json!({"metadata": {"resourceVersion": drift.resource_version(), "finalizers": finalizers}});
+    let patched = api(drift, ctx)
+        .patch(&drift.name_any(), &PatchParams::default(), &Patch::Merge(patch))
+        .await;
+    match patched.map_err(status::Error::from) {
+        Ok(_) | Err(status::Error::Gone) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The transitions that are to be told, in their order.
+fn due(status: &DriftStatus) -> Vec<Transition> {
+    let mut due = vec![Transition::Detected];
+    let trouble = matches!(status.reason, Some(Reason::RecordFailed | Reason::NotifyFailed));
+    match status.phase {
+        Phase::Waiting if !trouble => due.push(Transition::Waiting),
+        Phase::Failed => due.push(Transition::Failed),
+        Phase::Resolved => due.push(Transition::Resolved),
+        Phase::Detected | Phase::Waiting | Phase::Repairing => {}
+    }
+    due
+}
+
+/// What telling came to.
+struct Told {
+    drift: Drift,
+    incomplete: bool,
+    events: Vec<Transition>,
+}
+
+/// Offers every transition that is due to the audit bucket first, then to the topics.
+async fn tell(drift: &Drift, account: &AwsAccount, place: &Place, ctx: &Context) -> Told {
+    let mut told = Told {
+        drift: drift.clone(),
+        incomplete: false,
+        events: vec![],
+    };
+    let Some(before) = &drift.status else { return told };
+    for transition in due(before) {
+        let status = told.drift.status.get_or_insert_default();
+        let name = transition.as_str();
+        if !status.recorded.iter().any(|r| r == name) {
+            match record(&told.drift, transition, account, place, ctx).await {
+                Recorded::Done(key) => {
+                    let status = told.drift.status.get_or_insert_default();
+                    status.audit_key = key.or(status.audit_key.take());
+                    status.recorded.push(name.to_owned());
+                    told.events.push(transition);
+                }
+                Recorded::NotYet => {
+                    told.incomplete = true;
+                    return told;
+                }
+                Recorded::Failed(why) => {
+                    trouble(&mut told.drift, "Recorded", Reason::RecordFailed, &why, ctx.now());
+                    told.incomplete = true;
+                    return told;
+                }
+            }
+        }
+        if let Err(why) = notify(&mut told.drift, transition, account, place, ctx).await {
+            trouble(&mut told.drift, "Notified", Reason::NotifyFailed, &why, ctx.now());
+            told.incomplete = true;
+            return told;
+        }
+    }
+    settled(&mut told.drift, account, ctx.now());
+    told
+}
+
+/// What the audit bucket said.
+enum Recorded {
+    Done(Option<String>),
+    /// The whole of what the Drift shows cut is not at hand yet.
+    NotYet,
+    Failed(String),
+}
+
+async fn record(drift: &Drift, transition: Transition, account: &AwsAccount, place: &Place, ctx: &Context) -> Recorded {
+    let Some(audit) = &account.spec.audit else {
+        return Recorded::Done(None);
+    };
+    let uid = drift.uid().unwrap_or_default();
+    let whole = ctx
+        .wholes
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .get(&uid)
+        .cloned();
+    if transition == Transition::Detected && whole.is_none() && whole_needed(drift) {
+        ctx.wake.endpoint(&drift.spec.endpoint);
+        return Recorded::NotYet;
+    }
+    let region = account.spec.regions.first().cloned().unwrap_or_default();
+    let bucket = AuditBucket::of(&ctx.sessions.of(&account.spec).outbound(&region), audit, &region);
+    let written = async {
+        bucket
+            .write(&Entry::new(drift, transition, place, whole.as_ref())?)
+            .await
+    };
+    match written.await {
+        Ok(key) => Recorded::Done(Some(key)),
+        Err(error) => Recorded::Failed(error.to_string()),
+    }
+}
+
+async fn notify(
+    drift: &mut Drift,
+    transition: Transition,
+    account: &AwsAccount,
+    place: &Place,
+    ctx: &Context,
+) -> Result<(), String> {
+    let region = account.spec.regions.first().cloned().unwrap_or_default();
+    let config = ctx.sessions.of(&account.spec).outbound(&region);
+    let topics = Topics::new(&config, &account.spec.notify).map_err(|error| error.to_string())?;
+    for kind in TopicKind::ALL.into_iter().filter(|kind| topics.has(*kind)) {
+        let sent = |n: &Notice| n.transition == transition.as_str() && n.topic == kind.as_str();
+        if drift.status.as_ref().is_some_and(|s| s.notified.iter().any(sent)) {
+            continue;
+        }
+        let published = async { topics.publish(&entry(drift, transition, account, place)?, kind).await };
+        let message_id = published.await.map_err(|error| error.to_string())?;
+        drift.status.get_or_insert_default().notified.push(Notice {
+            transition: transition.as_str().into(),
+            topic: kind.as_str().into(),
+            message_id,
+        });
+    }
+    Ok(())
+}
+
+/// What is told: the Drift's document, with the place of its audit record.
+fn entry(drift: &Drift, transition: Transition, account: &AwsAccount, place: &Place) -> Result<Entry, RecordError> {
+    let entry = Entry::new(drift, transition, place, None)?;
+    let key = drift.status.as_ref().and_then(|s| s.audit_key.as_ref());
+    Ok(match (&account.spec.audit, key) {
+        (Some(audit), Some(key)) => entry.recorded(&audit.bucket, key),
+        _ => entry,
+    })
+}
+
+/// A sink took nothing: said on the Drift, which waits.
+fn trouble(drift: &mut Drift, type_: &'static str, reason: Reason, why: &str, now: Timestamp) {
+    let status = drift.status.get_or_insert_default();
+    condition::set(
+        &mut status.conditions,
+        Said::new(type_, Status::False, reason, why),
+        None,
+        now,
+    );
+    if matches!(status.phase, Phase::Detected | Phase::Waiting) {
+        episode::stand(status, Phase::Waiting, Some(reason), why);
+    }
+}
+
+/// Everything that was due is told.
+fn settled(drift: &mut Drift, account: &AwsAccount, now: Timestamp) {
+    let status = drift.status.get_or_insert_default();
+    let recorded = match &account.spec.audit {
+        Some(audit) => format!("s3://{}/{}", audit.bucket, status.audit_key.clone().unwrap_or_default()),
+        None => "the account names no audit bucket: this Drift is the only record".into(),
+    };
+    let notified = if status.notified.is_empty() {
+        "the account names no topic"
+    } else {
+        ""
+    };
+    condition::set(
+        &mut status.conditions,
+        Said::new("Recorded", true, Reason::Recorded, recorded),
+        None,
+        now,
+    );
+    condition::set(
+        &mut status.conditions,
+        Said::new("Notified", true, Reason::Notified, notified),
+        None,
+        now,
+    );
+    if matches!(status.reason, Some(Reason::RecordFailed | Reason::NotifyFailed)) {
+        episode::stand(status, Phase::Detected, None, "");
+    }
+}
+
+/// The Kubernetes event of a transition.
+async fn event(ctx: &Context, drift: &Drift, transition: Transition) {
+    let Some(status) = &drift.status else { return };
+    let (type_, reason, note) = match transition {
+        Transition::Detected => (EventType::Warning, Reason::Detected, &status.finding),
+        Transition::Waiting | Transition::Failed => (
+            EventType::Warning,
+            status.reason.unwrap_or(Reason::Pending),
+            &status.message,
+        ),
+        Transition::Resolved => (
+            EventType::Normal,
+            status.reason.unwrap_or(Reason::Repaired),
+            &status.message,
+        ),
+    };
+    ctx.event(drift, type_, reason, transition.as_str(), note).await;
+}
+
+/// A resolved Drift lets go of its finalizer, and goes itself once it was kept long enough.
+async fn retire(drift: &Drift, audited: bool, ctx: &Context) -> Result<Action, Failure> {
+    if episode::is_open(drift) {
+        return Ok(Action::await_change());
+    }
+    unhold(drift, ctx).await?;
+    let resolved = drift.status.as_ref().and_then(|s| s.resolved_at.as_ref()).map(|t| t.0);
+    let (true, Some(resolved)) = (audited, resolved) else {
+        return Ok(Action::await_change());
+    };
+    let left = KEEP_RESOLVED - ctx.now().duration_since(resolved);
+    if left.is_positive() {
+        return Ok(Action::requeue(
+            Duration::try_from(left).unwrap_or(Duration::from_secs(3600)),
+        ));
+    }
+    status::delete(&api(drift, ctx), drift).await?;
+    Ok(Action::await_change())
+}

@@ -1,0 +1,244 @@
+//! A policy: can it be judged, and what do its endpoints say?
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::runtime::controller::Action;
+use kube::{Api, ResourceExt};
+
+use super::context::Context;
+use super::episode;
+use super::outcome::Failure;
+use super::{status, sweeper};
+use crate::api::condition::{self, Said};
+use crate::api::drift::Phase;
+use crate::api::policy::EndpointPolicyStatus;
+use crate::api::{AwsAccount, AwsEndpoint, EndpointPolicy, Reason, Status};
+use crate::judge::select::{self, Candidate};
+use crate::judge::snapshot::EndpointId;
+
+/// Three missed sweeps make what was seen unknown; looked at this often.
+const RECHECK: Duration = Duration::from_secs(60);
+
+/// One look at a policy.
+pub async fn reconcile(policy: Arc<EndpointPolicy>, ctx: Arc<Context>) -> Result<Action, Failure> {
+    if policy.metadata.deletion_timestamp.is_some() {
+        return Ok(Action::await_change());
+    }
+    let accounts = accounts(&policy, &ctx);
+    let ready = ready(&policy, &accounts, &ctx);
+    if ready.status == Status::True && observed_generation(&policy) != policy.metadata.generation {
+        sweeper::wake_all(&ctx); // it may need a deeper look than was taken so far
+    }
+    let judged = ready.status == Status::True;
+    let tally = tally(&policy, &accounts, &ctx);
+    let mut after = (*policy).clone();
+    let status = after.status.get_or_insert_default();
+    let (generation, now) = (policy.metadata.generation, ctx.now());
+    count(status, &tally);
+    let compliant = if judged {
+        compliant(&tally)
+    } else {
+        Said::new("Compliant", Status::Unknown, ready.reason, "the policy is not judged")
+    };
+    condition::set(&mut status.conditions, ready, generation, now);
+    condition::set(&mut status.conditions, compliant, generation, now);
+    status::write(
+        &Api::namespaced(ctx.client.clone(), &policy.namespace().unwrap_or_default()),
+        policy.as_ref(),
+        &after,
+    )
+    .await?;
+    Ok(Action::requeue(RECHECK))
+}
+
+fn observed_generation(policy: &EndpointPolicy) -> Option<i64> {
+    condition::find(&policy.status.as_ref()?.conditions, "Ready")?.observed_generation
+}
+
+/// The accounts that the policy means and that grant its namespace something.
+fn accounts(policy: &EndpointPolicy, ctx: &Context) -> Vec<Arc<AwsAccount>> {
+    let labels = ctx.namespace_labels(&policy.namespace().unwrap_or_default());
+    ctx.stores
+        .accounts
+        .state()
+        .into_iter()
+        .filter(|a| a.metadata.deletion_timestamp.is_none())
+        .filter(|a| select::selects_account(&policy.spec.accounts, &a.name_any()))
+        .filter(|a| select::grants_anything(&a.spec, &labels))
+        .collect()
+}
+
+fn ready(policy: &EndpointPolicy, accounts: &[Arc<AwsAccount>], ctx: &Context) -> Said {
+    if let Err(faults) = ctx.compile(policy) {
+        let message = faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        return Said::new("Ready", false, Reason::Invalid, message);
+    }
+    let namespace = policy.namespace().unwrap_or_default();
+    let known = |name: &String| ctx.stores.accounts.state().iter().any(|a| a.name_any() == *name);
+    if let Some(missing) = policy.spec.accounts.iter().find(|name| !known(name)) {
+        let message = format!(
+            "spec.accounts: there is no AwsAccount {missing}: create it, or name one of `kubectl get awsaccounts`"
+        );
+        return Said::new("Ready", false, Reason::Invalid, message);
+    }
+    let refusing = policy
+        .spec
+        .accounts
+        .iter()
+        .find(|name| !accounts.iter().any(|a| a.name_any() == **name));
+    match refusing {
+        Some(account) => Said::new("Ready", false, Reason::NotGranted, not_granted(account, &namespace)),
+        None if accounts.is_empty() => Said::new("Ready", false, Reason::NotGranted, not_granted("(any)", &namespace)),
+        None => Said::new("Ready", true, Reason::Ready, ""),
+    }
+}
+
+fn not_granted(account: &str, namespace: &str) -> String {
+    format!(
+        "AwsAccount {account} grants namespace {namespace} nothing: add to its spec.grants an entry such as \
+         {{namespaces: {{matchLabels: {{kubernetes.io/metadata.name: {namespace}}}}}, maxEnforcement: Enforce}}"
+    )
+}
+
+/// What the endpoints of a policy say.
+#[derive(Debug, Default)]
+struct Tally {
+    selected: i64,
+    violated: i64,
+    unknown: i64,
+    pending: i64,
+    unswept: Option<String>,
+    message: Option<String>,
+    drifts: i64,
+    waiting: i64,
+}
+
+fn tally(policy: &EndpointPolicy, accounts: &[Arc<AwsAccount>], ctx: &Context) -> Tally {
+    let mut tally = Tally::default();
+    let uid = policy.uid().unwrap_or_default();
+    let labels = ctx.namespace_labels(&policy.namespace().unwrap_or_default());
+    for account in accounts {
+        let swept = account.status.as_ref().and_then(|s| s.last_sweep_time.as_ref());
+        if swept.is_none_or(|at| stale(account, at.0.as_second(), ctx)) {
+            tally.unswept.get_or_insert_with(|| account.name_any());
+        }
+        for endpoint in ctx
+            .stores
+            .endpoints
+            .state()
+            .iter()
+            .filter(|e| e.spec.account_id == account.spec.account_id)
+        {
+            if selects(policy, account, endpoint, &labels) {
+                judge(&mut tally, endpoint, &uid, policy.metadata.generation);
+            }
+        }
+    }
+    for drift in ctx
+        .stores
+        .drifts
+        .state()
+        .iter()
+        .filter(|d| d.spec.policy_uid == uid && episode::is_open(d))
+    {
+        tally.drifts += 1;
+        if drift.status.as_ref().is_some_and(|s| s.phase == Phase::Waiting) {
+            tally.waiting += 1;
+        }
+    }
+    tally
+}
+
+/// Whether three sweeps were missed: whoever made them may be dead.
+fn stale(account: &AwsAccount, swept: i64, ctx: &Context) -> bool {
+    let interval = sweeper::interval(&account.spec.sweep.interval).map_or(900, |i| i.as_secs());
+    let patience = i64::try_from(interval.saturating_mul(3)).unwrap_or(i64::MAX).max(60);
+    ctx.now().as_second() - swept > patience
+}
+
+fn selects(
+    policy: &EndpointPolicy,
+    account: &AwsAccount,
+    endpoint: &AwsEndpoint,
+    labels: &BTreeMap<String, String>,
+) -> bool {
+    let nothing = BTreeMap::new();
+    let tags = endpoint.status.as_ref().map_or(&nothing, |s| &s.tags);
+    let id = EndpointId {
+        account_id: endpoint.spec.account_id.clone(),
+        region: endpoint.spec.region.clone(),
+        type_: endpoint.spec.type_,
+        id: endpoint.spec.id.clone(),
+    };
+    let name = endpoint.status.as_ref().map_or("", |s| s.name.as_str());
+    let candidate = Candidate { id: &id, name, tags };
+    select::selects(&policy.spec.selector, candidate) && select::granted(&account.spec, labels, tags).is_some()
+}
+
+fn judge(tally: &mut Tally, endpoint: &AwsEndpoint, uid: &str, generation: Option<i64>) {
+    tally.selected += 1;
+    let said = endpoint
+        .status
+        .as_ref()
+        .and_then(|s| s.policies.iter().find(|p| p.uid == uid));
+    match said.filter(|p| Some(p.generation) == generation) {
+        None => tally.pending += 1,
+        Some(said) => {
+            tally.violated += i64::from(said.violated > 0);
+            tally.unknown += i64::from(said.unknown > 0);
+            if let Some(message) = &said.message {
+                tally
+                    .message
+                    .get_or_insert_with(|| format!("{}: {message}", endpoint.name_any()));
+            }
+        }
+    }
+}
+
+fn count(status: &mut EndpointPolicyStatus, tally: &Tally) {
+    status.endpoints = tally.selected;
+    status.drift = tally.drifts;
+    status.waiting = tally.waiting;
+    status.unknown = tally.unknown;
+}
+
+fn compliant(tally: &Tally) -> Said {
+    let said = |status: Status, reason, message: String| Said::new("Compliant", status, reason, message);
+    if tally.violated > 0 || tally.drifts > 0 {
+        let message = format!(
+            "{} open drifts on {} of {} endpoints",
+            tally.drifts, tally.violated, tally.selected
+        );
+        return said(Status::False, Reason::Drifted, message);
+    }
+    if let Some(account) = &tally.unswept {
+        return said(
+            Status::Unknown,
+            Reason::Pending,
+            format!("AwsAccount {account} was not swept lately"),
+        );
+    }
+    if tally.unknown > 0 {
+        let message = format!(
+            "{} of {} endpoints: {}",
+            tally.unknown,
+            tally.selected,
+            tally.message.clone().unwrap_or_default()
+        );
+        return said(Status::Unknown, Reason::Unreadable, message);
+    }
+    if tally.pending > 0 {
+        let message = format!("{} of {} endpoints are not judged yet", tally.pending, tally.selected);
+        return said(Status::Unknown, Reason::Pending, message);
+    }
+    if tally.selected == 0 {
+        return said(
+            Status::Unknown,
+            Reason::NoEndpoints,
+            "the selector selects nothing".into(),
+        );
+    }
+    said(Status::True, Reason::Compliant, format!("{} endpoints", tally.selected))
+}

@@ -1,0 +1,7 @@
+//! What keeps the controller one among its replicas and in view of its operators.
+//!
+//! * `lease`: for one AWS account id one replica acts at a time.
+
+pub mod lease;
+
+pub use lease::{Durations, Leases};
