@@ -122,7 +122,8 @@ def main() -> int:
 
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]  # whatever account the machine can reach, the story never does
-    os.environ["MOTO_ACCOUNT_ID"] = aws.ACCOUNT
+    os.environ |= {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+    os.environ["MOTO_ACCOUNT_ID"] = aws.ACCOUNT  # moto answers as this account
     scene = None
     try:
         with Lab(moto=True) as lab:

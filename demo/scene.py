@@ -6,7 +6,7 @@ import os
 import pathlib
 
 import aws
-from cluster import ROOT, Child, Lab, moto_python
+from cluster import ROOT, Child, Lab, answers, free_port, moto_python
 from telling import Shortfall, demand, say, until
 from witness import Witness
 
@@ -72,8 +72,10 @@ class Scene:
             "AWS_EC2_METADATA_DISABLED": "true",
         }
         environment |= {f"AWS_ENDPOINT_URL_{service}": self.aws.moto for service in ("SNS", "SQS", "STS")}
-        self.controller = self._child("plumbline", *words, **(self.lab.environment | environment))
+        health = f"127.0.0.1:{free_port()}"
+        self.controller = self._child("plumbline", *words, "--listen", health, **(self.lab.environment | environment))
         self._closing.callback(self.controller.stop, 5.0)
+        self.controller.await_ready(lambda: answers(f"http://{health}/readyz"), deadline=30)
 
     @staticmethod
     def _filled(word: str, pod: dict[str, str]) -> str:
