@@ -1,6 +1,6 @@
 """Each step is held against what awsim, moto and the Kubernetes API hold. A check that fails is a `Shortfall`."""
 
-import datetime
+import copy
 import json
 
 from aws import ACCOUNT, BUCKET, REGION, Aws
@@ -19,10 +19,11 @@ def await_drift(scene: Scene, change: Change, phase: str, within: float) -> dict
         scene.alive()
         history = scene.drifts.of(change.api, change.rule)
         if not history:
-            return None, f"no Drift of {change.rule} on {change.api}; policy {condition(scene.policy(), 'Compliant').get('message')!r}"
+            compliant = condition(scene.policy(), "Compliant")
+            return None, f"no Drift yet, and the policy says {compliant.get('reason')} {compliant.get('message')}"
         status = history[-1]["status"]
-        reason = f"{status['phase']} {status.get('reason', '')}: {status.get('message', '')}"
-        return (history[-1] if status["phase"] == phase else None), reason
+        seen = f"{status['phase']} {status.get('reason', '')}: {status.get('message', '')}"
+        return (history[-1] if status["phase"] == phase else None), seen
 
     return until(f"{change.api} {change.rule}: {phase}", look, within)
 
@@ -33,7 +34,7 @@ def await_drift(scene: Scene, change: Change, phase: str, within: float) -> dict
 def first_planned(drifts: Drifts, change: Change) -> dict:
     """The Drift when it first had a plan."""
     history = drifts.of(change.api, change.rule)
-    planned = next((d for d in history if d["status"].get("plan")), None)
+    planned = next((d for d in history if d.get("status", {}).get("plan")), None)
     demand(planned, f"{change.api}: no version of the Drift has a plan")
     return planned
 
@@ -44,14 +45,15 @@ def finding(drifts: Drifts, change: Change) -> None:
     spec, status = drift["spec"], drift["status"]
     name = f"{change.api}, {change.rule}"
     demand(spec["resource"] == change.resource, f"{name}: the resource is {spec['resource']!r}, not {change.resource!r}")
-    demand(status["scope"] == "Live", f"{name}: scope {status['scope']}, and callers meet it")
+    demand(status.get("scope") == "Live", f"{name}: scope {status.get('scope')}, and callers meet it")
     stages = sorted(status.get("stages", []))
     demand(stages == sorted(change.stages), f"{name}: callers of {change.stages} meet it, not of {stages}")
     observed, desired = (json.dumps(status.get(side, {}).get("value")) for side in ("observed", "desired"))
     demand(change.found in observed, f"{name}: {change.found} was found, and observed is {observed}")
     demand(change.wanted in desired, f"{name}: {change.wanted} is wanted, and desired is {desired}")
     paths = [d["path"] for d in status.get("difference", [])]
-    demand(any(p.startswith(change.path) for p in paths), f"{name}: {change.path} differs, and the difference names {paths}")
+    named = any(path.startswith(change.path) for path in paths)
+    demand(named, f"{name}: {change.path} differs, and the difference names {paths}")
 
 
 # What was recorded and told.
@@ -78,19 +80,18 @@ def recorded(scene: Scene, change: Change, drift: dict, names: list[str]) -> Non
             demand(change.found in json.dumps(record["observed"]), f"{key} does not say what was observed")
 
 
-def recorded_first(scene: Scene, change: Change, drift: dict) -> None:
-    """S3 had answered that it holds the record before the first write of the repair arrived at AWS."""
+def recorded_first(scene: Scene, change: Change, drift: dict) -> float:
+    """S3 had answered that it holds the record before the first write of the repair arrived at AWS: so many seconds."""
     writes = scene.aws.writes(US, change.api)
     demand(writes, f"{change.api}: awsim has no write by Plumbline")
-    uid = drift["metadata"]["uid"]
+    first, uid = writes[0], drift["metadata"]["uid"]
+    ahead = 0.0
     for name in transitions(change)[:-1]:
         stored = scene.witness.stored(BUCKET, f"/{uid}-{name.lower()}.jsonl.gz")
         demand(stored, f"{change.api}: nobody saw S3 take the record of {name}")
-        ahead = writes[0]["time"] - stored.time
-        demand(
-            ahead > datetime.timedelta(0),
-            f"{change.api}: {writes[0]['operation']} came {-ahead.total_seconds():.3f} s before the record of {name} was in S3",
-        )
+        ahead = (first["time"] - stored.time).total_seconds()
+        demand(ahead > 0, f"{change.api}: {first['operation']} came {-ahead:.3f} s before the record of {name} was in S3")
+    return ahead
 
 
 def told(aws: Aws, drift: dict, names: list[str]) -> None:
@@ -109,7 +110,8 @@ def told(aws: Aws, drift: dict, names: list[str]) -> None:
         said = document(message)
         attributes = {k: v["StringValue"] for k, v in message.get("MessageAttributes", {}).items()}
         for attribute, value in {"id": said["id"], "rule": said["rule"], "transition": said["transition"]}.items():
-            demand(attributes.get(attribute) == value, f"{said['id']}: attribute {attribute} is {attributes.get(attribute)!r}, not {value!r}")
+            got = attributes.get(attribute)
+            demand(got == value, f"{said['id']}: attribute {attribute} is {got!r}, not {value!r}")
         demand(said["drift"]["name"] == name, f"{said['id']} names the Drift {said['drift']['name']}")
     for message in (m for m in aws.letters("people") if uid in text(m)):
         letter = text(message)
@@ -144,16 +146,18 @@ def call_made(write: dict) -> dict:
     return {"operation": write["operation"], "parameters": parameters, "patchOperations": operations}
 
 
-def exactly_the_plan(scene: Scene, change: Change) -> None:
-    """The calls that were made are those that were shown before, in their order, and no others."""
+def exactly_the_plan(scene: Scene, change: Change) -> list[str]:
+    """The calls that were made are those that were shown before, in their order, and no others: their names."""
     writes = scene.aws.writes(US, change.api)
     refused = [f"{w['operation']}: {w['error']}" for w in writes if w["error"]]
     demand(not refused, f"{change.api}: AWS refused {refused}")
-    deployment = next((w["record"]["responseElements"]["id"] for w in writes if w["operation"] == "CreateDeployment"), "")
-    plan = json.loads(json.dumps(first_planned(scene.drifts, change)["status"]["plan"]).replace(NEW_DEPLOYMENT, deployment))
-    planned = [{"patchOperations": [], **call} for call in plan]
+    deployments = [w["record"]["responseElements"]["id"] for w in writes if w["operation"] == "CreateDeployment"]
+    shown = json.dumps(first_planned(scene.drifts, change)["status"]["plan"])
+    planned = json.loads(shown.replace(NEW_DEPLOYMENT, deployments[0] if deployments else NEW_DEPLOYMENT))
+    planned = [{"patchOperations": [], **call} for call in planned]
     made = [call_made(w) for w in writes]
     demand(made == planned, f"{change.api}: planned {json.dumps(planned)}, made {json.dumps(made)}")
+    return [call["operation"] for call in made]
 
 
 def resolved(drift: dict, change: Change) -> None:
@@ -162,7 +166,8 @@ def resolved(drift: dict, change: Change) -> None:
     demand(status.get("resolution") == "Repaired", f"{change.api}: resolution {status.get('resolution')}, not Repaired")
     for kind in ("Recorded", "Notified", "Authorized", "Repaired", "Verified"):
         stands = condition(drift, kind)
-        demand(stands.get("status") == "True", f"{change.api}: condition {kind} is {stands.get('status')}: {stands.get('message')}")
+        said = f"{stands.get('status')} {stands.get('reason')}: {stands.get('message')}"
+        demand(stands.get("status") == "True", f"{change.api}: condition {kind} is {said}")
     demand(status.get("proof"), f"{change.api}: the Drift does not say how the repair is known to be live")
 
 
@@ -170,10 +175,8 @@ def as_before(aws: Aws, before: dict[str, dict], finished: str | None) -> None:
     """Every API is again what it was: the editor and what callers of each stage meet. Only the colleague's work is new."""
     for api, old in before.items():
         new = aws.state(api)
-        for place, was, now in [("the editor", old["editor"], new["editor"])] + [
-            (f"stage {stage}", old["stages"][stage]["snapshot"], new["stages"][stage]["snapshot"]) for stage in STAGES
-        ]:
-            now = json.loads(json.dumps(now))
+        for place in ("editor", *STAGES):
+            was, now = definition(old, place), definition(new, place)
             added = now["resources"].pop(UNFINISHED, None)
             demand(bool(added) == (api == finished), f"{api}: {place} {'has' if added else 'lacks'} {UNFINISHED}")
             unlike = [key for key in was if was[key] != now.get(key)]
@@ -184,13 +187,18 @@ def as_before(aws: Aws, before: dict[str, dict], finished: str | None) -> None:
             demand(not new["stages"][stage]["pending"], f"{api}: the editor holds what stage {stage} does not serve")
 
 
+def definition(state: dict, place: str) -> dict:
+    """What the editor holds or a stage serves; the caller may change it."""
+    return copy.deepcopy(state["editor"] if place == "editor" else state["stages"][place]["snapshot"])
+
+
 # What had to wait.
 
 
 def waits_untouched(scene: Scene, change: Change, drift: dict) -> None:
     """It says why it waits and for what, nothing of the API was touched, and nobody meets the colleague's work."""
     status = drift["status"]
-    demand(status["reason"] == "RedeployPending", f"{change.api} waits for {status['reason']}, not for RedeployPending")
+    demand(status.get("reason") == "RedeployPending", f"{change.api} waits for {status.get('reason')}, not for RedeployPending")
     edits = status.get("pendingEdits", [])
     demand(any(UNFINISHED in edit for edit in edits), f"{change.api}: the pending edits are {edits}, without {UNFINISHED}")
     untouched(scene.aws, change)
@@ -205,7 +213,8 @@ def untouched(aws: Aws, change: Change) -> None:
     demand(not writes, f"{change.api}: Plumbline made {writes} while it had to wait")
     state = aws.state(change.api)
     for stage in STAGES:
-        demand(UNFINISHED not in state["stages"][stage]["snapshot"]["resources"], f"stage {stage} of {change.api} serves {UNFINISHED}")
+        served = state["stages"][stage]["snapshot"]["resources"]
+        demand(UNFINISHED not in served, f"stage {stage} of {change.api} serves {UNFINISHED}")
     demand(UNFINISHED in state["editor"]["resources"], f"{change.api}: the colleague's {UNFINISHED} is lost")
 
 
@@ -227,7 +236,8 @@ def nothing_else(aws: Aws, changes: list[Change]) -> None:
 def one_drift_each(scene: Scene, changes: list[Change]) -> None:
     """As many Drifts as changes, none of them open, and twelve endpoints without any."""
     drifts = scene.kubernetes("get", "drifts", "--all-namespaces")["items"]
-    demand(len(drifts) == len(changes), f"{len(changes)} changes, and {len(drifts)} Drifts: {[d['metadata']['name'] for d in drifts]}")
+    names = [drift["metadata"]["name"] for drift in drifts]
+    demand(len(drifts) == len(changes), f"{len(changes)} changes, and {len(drifts)} Drifts: {names}")
     endpoints = scene.kubernetes("get", "awsendpoints")["items"]
     demand(len(endpoints) == 12, f"12 APIs, and {len(endpoints)} AwsEndpoints")
     bad = [e["status"].get("name") for e in endpoints if condition(e, "Compliant").get("status") != "True"]

@@ -15,6 +15,7 @@ sys.dont_write_bytecode = True  # a demo leaves no trace in the tree
 import argparse  # noqa: E402
 import pathlib  # noqa: E402
 import threading  # noqa: E402
+import traceback  # noqa: E402
 
 import aws  # noqa: E402
 import checks  # noqa: E402
@@ -22,7 +23,7 @@ import report  # noqa: E402
 import story  # noqa: E402
 from cluster import ROOT, Ended, Lab, LabError  # noqa: E402
 from scene import Scene, condition  # noqa: E402
-from telling import Shortfall, chapter, demand, elapsed, say, show  # noqa: E402
+from telling import Shortfall, chapter, demand, elapsed, here, say, show  # noqa: E402
 
 
 def told(scene: Scene) -> None:
@@ -86,8 +87,9 @@ def repaired(scene: Scene, change: story.Change) -> None:
     drift = checks.await_drift(scene, change, "Resolved", within=30)
     checks.finding(scene.drifts, change)
     checks.resolved(drift, change)
-    checks.exactly_the_plan(scene, change)
-    checks.recorded_first(scene, change, drift)
+    calls = checks.exactly_the_plan(scene, change)
+    ahead = checks.recorded_first(scene, change, drift)
+    say(f"  in S3 {ahead:.2f} s before the first write; exactly the planned calls: {', '.join(calls)}")
     checks.told(scene.aws, drift, checks.transitions(change))
     checks.recorded(scene, change, drift, checks.transitions(change))
 
@@ -95,7 +97,8 @@ def repaired(scene: Scene, change: story.Change) -> None:
 def keep(scene: Scene) -> None:
     """Until Ctrl-C."""
     chapter("Everything goes on running, until Ctrl-C. To look around, in another shell:")
-    settings = {"AWS_REGION": aws.REGION, "AWS_ACCESS_KEY_ID": aws.access_key("anna"), "AWS_SECRET_ACCESS_KEY": "any"}
+    settings = {"AWS_REGION": aws.REGION, "AWS_DEFAULT_REGION": aws.REGION}
+    settings |= {"AWS_ACCESS_KEY_ID": aws.access_key("anna"), "AWS_SECRET_ACCESS_KEY": "any"}
     endpoints = {"AWS_ENDPOINT_URL": scene.aws.moto, "AWS_ENDPOINT_URL_API_GATEWAY": scene.aws.awsim}
     show(
         "\n".join(
@@ -118,20 +121,22 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     folder = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
     parser.add_argument("--binaries", type=pathlib.Path, default=folder, help="folder with plumbline and awsim (%(default)s)")
-    arguments = parser.parse_args()
+    binaries = parser.parse_args().binaries.absolute()
+    if missing := [name for name in ("plumbline", "awsim") if not (binaries / name).exists()]:
+        print(f"{binaries} has no {' and no '.join(missing)}: use `make demo`, which builds them", file=sys.stderr)
+        return 1
 
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]  # whatever account the machine can reach, the story never does
     os.environ |= {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
     os.environ["MOTO_ACCOUNT_ID"] = aws.ACCOUNT  # moto answers as this account
-    scene = None
     try:
         with Lab(moto=True) as lab:
             for name in ("NO_PROXY", "no_proxy"):
                 os.environ[name] = lab.environment[name]
-            with Scene(lab, arguments.binaries.absolute()) as scene:
+            with Scene(lab, binaries) as scene:
                 return tell(scene)
-    except LabError as error:
+    except (LabError, Shortfall) as error:
         print(f"\nIt could not begin: {error}", file=sys.stderr)
         return 1
 
@@ -144,8 +149,10 @@ def tell(scene: Scene) -> int:
         told(scene)
         code = 0
         print(f"\nAll of it was checked, in {elapsed():.0f} s.", flush=True)
-    except (Shortfall, LabError) as shortfall:
-        print(f"\nIT FELL SHORT: {shortfall}", flush=True)
+    except Exception as error:  # whatever it is, it must be seen together with the controller's log
+        if not isinstance(error, (Shortfall, LabError)):
+            show(traceback.format_exc())
+        print(f"\nIT FELL SHORT in step {here()}:\n{type(error).__name__}: {error}", flush=True)
         if scene.controller:
             print("\nThe end of the controller's log:", flush=True)
             show(scene.controller.tail(40))

@@ -14,10 +14,10 @@ def everything(scene: Scene, changes: list[Change], deployed: datetime.datetime)
     say("the timeline, each from the moment when callers met the change")
     show(timeline(scene, changes, deployed))
     print()
-    for command in (["get", "endpointpolicies", "-A"], ["get", "awsendpoints"], ["get", "drifts", "-A", "-o", "wide"]):
-        say("kubectl " + " ".join(command))
-        show(scene.lab.kubectl(*command).stdout)
-        print()
+    kinds = ["get", "endpointpolicies,awsendpoints,drifts", "-A"]
+    say("kubectl " + " ".join(kinds))
+    show(scene.lab.kubectl(*kinds).stdout)
+    print()
     say(f"the records in s3://{BUCKET}")
     show("\n".join(scene.aws.keys()))
     print()
@@ -46,7 +46,10 @@ def timeline(scene: Scene, changes: list[Change], deployed: datetime.datetime) -
         seconds = [f"{(time - change.live_since).total_seconds():.1f} s" for time in times]
         rows.append([f"{change.api}  {change.rule}", *seconds, " ".join(w["operation"] for w in writes)])
     widths = [max(len(row[at]) for row in rows) for at in range(len(columns) - 1)]
-    table = ["  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:-1], widths[1:], strict=True)), row[-1]]) for row in rows]
+    table = [
+        "  ".join([first.ljust(widths[0]), *(text.rjust(width) for text, width in zip(times, widths[1:], strict=True)), last])
+        for first, *times, last in rows
+    ]
     wait = (deployed - changes[-1].live_since).total_seconds()
     return "\n".join([*table, f"(the last one waited for a colleague, who deployed after {wait:.1f} s)"])
 

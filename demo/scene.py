@@ -46,9 +46,8 @@ class Scene:
         self.aws.furnish()
 
     def _child(self, program: str, *words: object, **environment: str) -> Child:
-        binary = self._binaries / program
-        demand(binary.exists(), f"{binary} is not built: use `make demo`, or `cargo build --release --workspace --bins`")
-        return Child(program, [binary, *words], self.lab.logs / f"{program}.log", self.lab.watchdog, **environment)
+        command = [self._binaries / program, *words]
+        return Child(program, command, self.lab.logs / f"{program}.log", self.lab.watchdog, **environment)
 
     def install(self) -> None:
         """CRDs, ServiceAccount, RBAC and Deployment, as on any cluster."""
@@ -140,7 +139,8 @@ class Scene:
             seen = f"Compliant={compliant.get('status')} ({compliant.get('reason')}), {numbers}"
             if ready.get("status") != "True":
                 account = condition(self.kubernetes("get", "awsaccount", "prod"), "Ready")
-                seen += f"; policy: {ready.get('message') or 'not looked at'}; account: {account.get('message') or 'not looked at'}"
+                for what, stands in (("policy", ready), ("account", account)):
+                    seen += f"; {what}: Ready={stands.get('status')} {stands.get('message', '')}".rstrip()
             return (policy if holds else None), seen
 
         return until("the policy is Compliant=True over 12 endpoints", look, within)

@@ -10,6 +10,7 @@ POLL = 0.2  # seconds between two looks
 BEAT = 2.0  # no wait is silent for longer
 
 _began = time.monotonic()
+_chapter = ""
 
 
 class Shortfall(Exception):
@@ -22,7 +23,14 @@ def elapsed() -> float:
 
 
 def chapter(title: str) -> None:
+    global _chapter
+    _chapter = title
     print(f"\n{title}", flush=True)
+
+
+def here() -> str:
+    """The chapter that is being told."""
+    return _chapter
 
 
 def say(text: str) -> None:
