@@ -23,6 +23,8 @@ def await_drift(scene: Scene, change: Change, phase: str, within: float) -> dict
             return None, f"no Drift yet, and the policy says {compliant.get('reason')} {compliant.get('message')}"
         status = history[-1]["status"]
         seen = f"{status['phase']} {status.get('reason', '')}: {status.get('message', '')}"
+        over = status["phase"] == "Resolved" and phase != "Resolved"
+        demand(not over, f"{change.api} {change.rule} must stand in {phase} first, and is {seen}")
         return (history[-1] if status["phase"] == phase else None), seen
 
     return until(f"{change.api} {change.rule}: {phase}", look, within)
