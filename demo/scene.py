@@ -141,9 +141,20 @@ class Scene:
                 account = condition(self.kubernetes("get", "awsaccount", "prod"), "Ready")
                 for what, stands in (("policy", ready), ("account", account)):
                     seen += f"; {what}: Ready={stands.get('status')} {stands.get('message', '')}".rstrip()
+            if not holds and (status.get("drift") or status.get("unknown")):
+                seen += f"; {self._troubled()}"
             return (policy if holds else None), seen
 
         return until("the policy is Compliant=True over 12 endpoints", look, within)
+
+    def _troubled(self) -> str:
+        """One of the endpoints that are not compliant, and why."""
+        for endpoint in self.kubernetes("get", "awsendpoints")["items"]:
+            compliant = condition(endpoint, "Compliant")
+            if compliant.get("status") != "True":
+                name, why = endpoint.get("status", {}).get("name"), compliant.get("message")
+                return f"{name}: {compliant.get('reason')} {why}"
+        return "no endpoint says why"
 
     def alive(self) -> None:
         """The controller must not have ended."""

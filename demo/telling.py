@@ -55,6 +55,7 @@ def until(what: str, look: Callable[[], tuple[T, str]], within: float) -> T:
     `look` answers with what was waited for (or nothing) and with what is to be seen now.
     """
     began = told = time.monotonic()
+    before = None
     while True:
         found, seen = look()
         now = time.monotonic()
@@ -64,6 +65,6 @@ def until(what: str, look: Callable[[], tuple[T, str]], within: float) -> T:
         if now - began > within:
             raise Shortfall(f"waited {within:.0f} s, and not yet: {what}. Seen: {seen}")
         if now - told >= BEAT:
-            say(f"... not yet: {what}. Seen: {seen}")
-            told = now
+            say("... the same still" if seen == before else f"... not yet: {what}. Seen: {seen}")
+            told, before = now, seen
         time.sleep(POLL)
