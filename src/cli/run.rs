@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
 use clap::Args;
+use kube::core::Selector;
 use tokio::sync::watch;
 
 use crate::controller::{self, Options};
@@ -24,6 +25,9 @@ pub struct Run {
     /// Stands in the names of AWS sessions, so that two clusters can be told apart
     #[arg(long, env = "PLUMBLINE_CLUSTER_ID", default_value = "cluster")]
     cluster_id: String,
+    /// Act only for AwsAccounts with these labels, as in team=payments,tier=prod; without it for all
+    #[arg(long, value_name = "KEY=VALUE", value_parser = labels, default_value = "")]
+    account_selector: Selector,
     /// Where /healthz and /readyz are served
     #[arg(long, default_value = "0.0.0.0:8080", value_name = "ADDRESS")]
     listen: SocketAddr,
@@ -56,11 +60,20 @@ impl Run {
             namespace: self.namespace,
             identity: self.identity,
             cluster_id: self.cluster_id,
+            accounts: self.account_selector,
         };
         tracing::info!(namespace = %options.namespace, identity = %options.identity, "running");
         controller::run(client, options, stopping, ready).await?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+fn labels(text: &str) -> Result<Selector, String> {
+    let pairs = text.split(',').filter(|pair| !pair.is_empty()).map(|pair| match pair.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err(format!("`{pair}`: write key=value, several with commas between them")),
+    });
+    pairs.collect()
 }
 
 fn health(ready: watch::Receiver<bool>) -> Router {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use kube::core::SelectorExt;
 use kube::runtime::controller::Action;
 use kube::{Api, ResourceExt};
 
@@ -21,6 +22,9 @@ pub async fn reconcile(account: Arc<AwsAccount>, ctx: Arc<Context>) -> Result<Ac
     let name = account.name_any();
     if account.metadata.deletion_timestamp.is_some() {
         sweeper::stop(&ctx, &name);
+        return Ok(Action::await_change());
+    }
+    if !ctx.mine.matches(account.labels()) {
         return Ok(Action::await_change());
     }
     let (said, retry) = judge(&account, &ctx).await;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Namespace;
+use kube::core::{Selector, SelectorExt};
 use kube::runtime::events::{Event, EventType, Recorder};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Client, Resource, ResourceExt};
@@ -59,6 +60,8 @@ pub struct Context {
     pub events: Recorder,
     /// The time.
     pub clock: Clock,
+    /// Labels of the accounts that this controller acts for; empty: all.
+    pub mine: Selector,
     /// Reflections.
     pub stores: Stores,
     /// Wakes reconcilers.
@@ -153,6 +156,11 @@ impl Context {
             .collect();
         named.sort_by_key(|a| (a.metadata.creation_timestamp.clone(), a.name_any()));
         named.into_iter().next()
+    }
+
+    /// Whether this controller acts for the account now: it is among those it is told to, and the lease is held.
+    pub fn acts_for(&self, account: &AwsAccount) -> bool {
+        self.mine.matches(account.labels()) && self.leases.leads(&account.spec.account_id)
     }
 
     /// Publishes a Kubernetes event; a failure is no reason to stop.

@@ -35,8 +35,8 @@ pub async fn reconcile(drift: Arc<Drift>, ctx: Arc<Context>) -> Result<Action, F
     let Some(account) = ctx.account_of(&place.account_id) else {
         return orphan(&drift, &ctx).await;
     };
-    if !ctx.leases.leads(&place.account_id) {
-        return Ok(Action::requeue(Duration::from_secs(5)));
+    if !ctx.acts_for(&account) {
+        return Ok(Action::await_change());
     }
     if drift.metadata.deletion_timestamp.is_some() {
         return release(&drift, &ctx).await;

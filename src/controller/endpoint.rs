@@ -1,7 +1,6 @@
 //! An endpoint: from a snapshot to verdicts, Drifts and repairs. The only AWS writer of its endpoint.
 
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
 
 use kube::api::PostParams;
 use kube::runtime::controller::Action;
@@ -33,8 +32,8 @@ pub async fn reconcile(endpoint: Arc<AwsEndpoint>, ctx: Arc<Context>) -> Result<
     let Some(account) = ctx.account_of(&endpoint.spec.account_id) else {
         return Ok(Action::await_change());
     };
-    if !ctx.leases.leads(&endpoint.spec.account_id) {
-        return Ok(Action::requeue(Duration::from_secs(5)));
+    if !ctx.acts_for(&account) {
+        return Ok(Action::await_change());
     }
     if ctx.inventory.is_gone(&name) {
         return bury(&endpoint, &ctx).await;

@@ -30,6 +30,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::runtime::controller::{Action, Config, Controller};
 use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::reflector::ObjectRef;
+use kube::core::Selector;
 use kube::runtime::{WatchStreamExt, reflector, watcher};
 use kube::{Api, Client, ResourceExt};
 use tokio::sync::watch;
@@ -54,6 +55,8 @@ pub struct Options {
     pub identity: String,
     /// Stands in the names of AWS sessions.
     pub cluster_id: String,
+    /// Only accounts with these labels are acted for.
+    pub accounts: Selector,
 }
 
 /// Runs until `stop` becomes true, then ends what is under way and lets go of the leases.
@@ -113,6 +116,7 @@ pub async fn run(
         exports: ExportCache::new(),
         leases: leases.clone(),
         clock,
+        mine: options.accounts,
         stores,
         wake: wake.clone(),
         compiled: std::sync::Mutex::default(),

@@ -300,6 +300,7 @@ impl Runner {
                 tracing::debug!(lease = self.name, %status, "somebody else wrote");
                 Err(Failure::Conflict)
             }
+            Ok(Err(kube::Error::Api(status))) => Err(Failure::Other(status.to_string())),
             Ok(Err(error)) => Err(Failure::Other(error.to_string())),
             Err(_) => Err(Failure::Other(format!("no answer within {limit:?}"))),
         }

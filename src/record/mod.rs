@@ -131,3 +131,66 @@ async fn patiently<T>(attempt: &str, call: impl Future<Output = Result<T, Record
         ))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_s3::operation::put_object::PutObjectError;
+    use aws_smithy_runtime_api::http::{Response, StatusCode};
+    use aws_smithy_types::body::SdkBody;
+    use aws_smithy_types::error::ErrorMetadata;
+
+    use super::*;
+
+    #[test]
+    fn each_answer_of_aws_has_a_class_and_keeps_its_words() {
+        for (status, code, class, words) in [
+            (403, "AccessDenied", Class::Denied, "put: AccessDenied: because"),
+            (
+                404,
+                "NoSuchBucket",
+                Class::Settled,
+                "put: NoSuchBucket: because; make it",
+            ),
+            (
+                301,
+                "PermanentRedirect",
+                Class::Settled,
+                "put: PermanentRedirect: because; write the bucket's own region into spec.audit.region",
+            ),
+            (503, "SlowDown", Class::Throttled, "put: SlowDown: because"),
+            (400, "Throttling", Class::Throttled, "put: Throttling: because"),
+            (400, "ExpiredToken", Class::Unavailable, "put: ExpiredToken: because"),
+            (
+                409,
+                "ConditionalRequestConflict",
+                Class::Unavailable,
+                "put: ConditionalRequestConflict: because",
+            ),
+            (500, "InternalError", Class::Unavailable, "put: InternalError: because"),
+            (
+                400,
+                "InvalidParameter",
+                Class::Settled,
+                "put: InvalidParameter: because",
+            ),
+        ] {
+            let error = PutObjectError::generic(ErrorMetadata::builder().code(code).message("because").build());
+            let response = Response::new(StatusCode::try_from(status).unwrap(), SdkBody::empty());
+            let classified = classify("put", "make it", &SdkError::service_error(error, response));
+            assert_eq!((classified.class(), classified.to_string().as_str()), (class, words));
+            assert_eq!(
+                classified.is_transient(),
+                matches!(class, Class::Throttled | Class::Unavailable),
+                "{code}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_never_reached_aws_is_told_with_its_cause() {
+        let error: SdkError<PutObjectError, HttpResponse> = SdkError::timeout_error("no route to host");
+        let classified = classify("put", "make it", &error);
+        assert_eq!(classified.class(), Class::Unavailable);
+        assert!(classified.to_string().contains("no route to host"), "{classified}");
+    }
+}

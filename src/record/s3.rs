@@ -156,7 +156,9 @@ impl AuditBucket {
 
 /// The key of an entry: partitions as Athena, Redshift Spectrum and EMR read them, by the day of the transition in UTC.
 fn key(prefix: &str, entry: &Entry) -> String {
-    let (year, month, day) = (&entry.time[..4], &entry.time[5..7], &entry.time[8..10]);
+    let mut date = entry.time.split(['-', 'T']);
+    let mut part = || date.next().unwrap_or_default();
+    let (year, month, day) = (part(), part(), part());
     let slash = if prefix.is_empty() { "" } else { "/" };
     format!(
         "{prefix}{slash}account={}/region={}/year={year}/month={month}/day={day}/{}-{}.jsonl.gz",

@@ -228,8 +228,8 @@ mod tests {
 
     #[test]
     fn a_document_that_is_too_large_names_what_it_lacks() {
-        let large = "x".repeat(300_000);
         type Case = (fn(&mut Entry, String), &'static [&'static str]);
+        let large = "x".repeat(300_000);
         let cases: [Case; 3] = [
             (|_, _| {}, &[]),
             (

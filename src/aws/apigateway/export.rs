@@ -1,4 +1,4 @@
-//! From an export (OpenAPI 3.0 with API Gateway's extensions) to what callers meet, in the shape of the editor's documents.
+//! From an export (`OpenAPI` 3.0 with API Gateway's extensions) to what callers meet, in the shape of the editor's documents.
 //!
 //! An export never shows `authorizerId` and `requestValidatorId` (it has names), `cacheNamespace`, nor resources without
 //! methods, and leaves out what stands at some defaults, which are filled in here.

@@ -12,10 +12,12 @@ use crate::judge::table::as_set;
 /// Whether an export shows a field when it is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shown {
-    /// It does: known from a record of AWS, or plain OpenAPI. What is set here and absent there differs.
+    /// It does: known from a record of AWS, or plain `OpenAPI`. What is set here and absent there differs.
     Surely,
     /// AWS documents an extension for it, but no record shows it: what is set here and absent there cannot be told.
     Maybe,
+    /// The same, and where an export says nothing the default was filled in, so that the default there may be silence.
+    Filled,
 }
 
 /// How a field's values compare.
@@ -76,7 +78,7 @@ const fn apart(name: &'static str) -> Field {
 }
 
 use Shape::{Each, Keys, Object, Policy, Set, Whole};
-use Shown::{Maybe, Surely};
+use Shown::{Filled, Maybe, Surely};
 use Unset::{Absent, False, Number, Text};
 
 /// A REST API. Name, description, tags and the like take effect at once, or callers never meet them.
@@ -158,11 +160,11 @@ const INTEGRATION: &[Field] = &[
     field("passthroughBehavior", Surely, Text("WHEN_NO_MATCH"), Whole),
     field("requestParameters", Surely, Absent, Shape::Map),
     field("requestTemplates", Surely, Absent, Shape::Map),
-    field("connectionType", Maybe, Text("INTERNET"), Whole),
+    field("connectionType", Filled, Text("INTERNET"), Whole),
     field("connectionId", Maybe, Absent, Whole),
     field("contentHandling", Maybe, Absent, Whole),
     field("credentials", Maybe, Absent, Whole),
-    field("timeoutInMillis", Maybe, Number(29_000), Whole),
+    field("timeoutInMillis", Filled, Number(29_000), Whole),
     field("cacheKeyParameters", Maybe, Absent, Set),
     field("integrationTarget", Maybe, Absent, Whole),
     field("responseTransferMode", Maybe, Text("BUFFERED"), Whole),
@@ -303,7 +305,9 @@ impl<'a> Walk<'a> {
         let whole = |same: bool| match (field.set(editor), field.set(deployed)) {
             _ if same => None,
             (false, false) => None,
-            (true, false) if field.shown == Maybe => Some(Kind::Unshown),
+            (true, false) if field.shown == Filled || (field.shown == Maybe && deployed.is_none()) => {
+                Some(Kind::Unshown)
+            }
             _ if field.name.ends_with("redentials") => Some(Kind::DiffersInSilence),
             _ => Some(Kind::Differs),
         };

@@ -31,8 +31,8 @@ pub struct Durations {
 impl Default for Durations {
     /// An attempt of a write to AWS is given up after 10 s. It may begin in the last moment of leadership, so leadership
     /// ends 11 s before the lease does: the attempt is over while the lease still holds, with a second to spare. 20 − 11
-    /// leaves 9 s of leadership from one renewal, which is room for two renewals to fail (each begins 3 s after the one
-    /// before and takes 3 s at most) before a third one is too late.
+    /// leaves 9 s of leadership from one renewal: the next is sent after 3 s, may hang until 6 s, and there is time to
+    /// look and send it again before leadership ends.
     ///
     /// What AWS does with a request after its caller gave up is not known; so whoever takes over waits one more write's
     /// time after the lease ended: 20 + 10 = 30 s, plus up to 3 s until it looks.
@@ -52,8 +52,7 @@ impl Durations {
     /// without ending leadership.
     pub fn are_sound(&self) -> bool {
         self.margin > self.write
-            && self.lease > self.margin
-            && self.lease - self.margin >= self.renew * 2 + self.request
+            && self.lease >= self.margin + self.renew * 2 + self.request
             && self.lease.subsec_nanos() == 0 // as a Lease has it
     }
 }

@@ -269,7 +269,7 @@ fn plant(api: &Api, held: &mut State, account: &str, region: &str, now: i64) -> 
             let method = method(verb, fields, &editor, &editor.resources[at].id)?;
             Arc::make_mut(&mut editor.resources[at])
                 .resource_methods
-                .insert(verb.clone(), method);
+                .insert(verb.clone(), Box::new(method));
         }
     }
     let mut planted = restapi::assemble(id.clone(), editor, api.tags.clone(), now);

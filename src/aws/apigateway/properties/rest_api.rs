@@ -1,6 +1,6 @@
 //! A REST API's own settings.
 //!
-//! What stands as exported is shown by exports that carry AWS's OpenAPI extension for it. Not every export does: which of
+//! What stands as exported is shown by exports that carry AWS's `OpenAPI` extension for it. Not every export does: which of
 //! them one export shows, `export::Deployed::shown` says, and the others are hidden in that live state.
 
 use super::{Ops, Property, Repair, Table, Target, patch, property};

@@ -71,7 +71,7 @@ impl Document {
                 )?;
                 Arc::make_mut(&mut editor.resources[at])
                     .resource_methods
-                    .insert(verb.to_owned(), method);
+                    .insert(verb.to_owned(), Box::new(method));
             }
         }
         Ok(())

@@ -31,7 +31,7 @@ pub(crate) fn put(partition: &mut Partition, request: &Request<'_>) -> Answered 
     api.edit()
         .resource_mut(id)?
         .resource_methods
-        .insert(verb.to_owned(), method);
+        .insert(verb.to_owned(), Box::new(method));
     answer
 }
 

@@ -33,7 +33,7 @@ struct Shown<'a> {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Methods<'a> {
-    Whole(&'a BTreeMap<String, Method>),
+    Whole(&'a BTreeMap<String, Box<Method>>),
     Names(BTreeMap<&'a str, Map<String, Value>>),
 }
 

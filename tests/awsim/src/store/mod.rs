@@ -128,6 +128,7 @@ impl Definition {
         self.resource(resource)?
             .resource_methods
             .get(verb)
+            .map(AsRef::as_ref)
             .ok_or_else(no_such_method)
     }
 
@@ -135,6 +136,7 @@ impl Definition {
         self.resource_mut(resource)?
             .resource_methods
             .get_mut(verb)
+            .map(AsMut::as_mut)
             .ok_or_else(no_such_method)
     }
 }

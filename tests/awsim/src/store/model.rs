@@ -94,7 +94,8 @@ pub(crate) struct Resource {
     pub(crate) parent_id: Option<String>,
     pub(crate) path_part: Option<String>,
     pub(crate) path: String,
-    pub(crate) resource_methods: BTreeMap<String, Method>,
+    /// Boxed, as a map keeps room for eleven values.
+    pub(crate) resource_methods: BTreeMap<String, Box<Method>>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

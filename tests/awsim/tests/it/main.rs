@@ -1,5 +1,8 @@
 //! What one sees of awsim from outside.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)] // helpers of tests are tests
+#![allow(clippy::too_many_lines)] // tables
+
 mod exports;
 mod faults;
 mod live;

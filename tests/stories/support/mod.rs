@@ -1,0 +1,230 @@
+//! What every story stands on.
+
+pub mod aws;
+pub mod cluster;
+pub mod controller;
+pub mod wait;
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use awsim::seed::{Fleet, Seed};
+use awsim::{Awsim, Running};
+use jiff::Timestamp;
+use kube::api::{Api, PostParams};
+use kube::{Client, ResourceExt};
+use plumbline::api::{AwsAccount, AwsEndpoint, Drift, EndpointPolicy};
+use serde_json::{Value, json};
+
+pub use wait::until;
+
+pub const REGION: &str = "eu-west-1";
+
+/// One story's world.
+pub struct World {
+    /// Its namespace, which is also the name of its account and the value of its label.
+    pub name: String,
+    pub account_id: String,
+    pub client: Client,
+    pub sim: Awsim,
+    pub sim_url: String,
+    pub aws: aws::Moto,
+    controller: Option<controller::Controller>,
+    _running: Running,
+}
+
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+
+impl World {
+    /// An empty account with bucket, topics and queues, and a namespace; no controller yet.
+    pub async fn new(story: &str) -> World {
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{story}-{number}-{}", std::process::id());
+        let account_id = format!("{:012}", 200_000_000_000_u64 + u64::from(std::process::id()) * 1000 + u64::from(number));
+        let client = cluster::admin().await;
+        cluster::namespace(&client, &name).await;
+        let options = awsim::Options { account: account_id.clone(), region: REGION.into(), ..awsim::Options::default() };
+        let (sim, address, running) = awsim::start(options).await.unwrap();
+        let aws = aws::Moto::new(&account_id, &name).await;
+        World { sim_url: format!("http://{address}"), name, account_id, client, sim, aws, controller: None, _running: running }
+    }
+
+    /// A world with a compliant fleet, an account object and a running controller.
+    pub async fn with_fleet(story: &str, apis: usize) -> World {
+        let mut world = World::new(story).await;
+        world.seed(Fleet { apis, stages: vec!["prod".into(), "dev".into()], name_prefix: "payments-".into(), ..Fleet::default() });
+        world.create_account(|_| {}).await;
+        world.start().await;
+        world
+    }
+
+    pub fn seed(&self, fleet: Fleet) -> Vec<String> {
+        self.sim.seed(&Seed::fleet(fleet).in_account(&self.account_id, REGION), Timestamp::now()).unwrap()
+    }
+
+    /// The account object: a sweep each second, audit, both topics, everything granted to the story's namespace.
+    pub async fn create_account(&self, change: impl FnOnce(&mut Value)) -> AwsAccount {
+        let mut account = json!({
+            "apiVersion": "plumbline.dev/v1alpha1", "kind": "AwsAccount",
+            "metadata": {"name": self.name, "labels": {"story": self.name}},
+            "spec": {
+                "accountId": self.account_id, "regions": [REGION],
+                "roles": {
+                    "observe": {"arn": format!("arn:aws:iam::{}:role/plumbline-observe", self.account_id)},
+                    "repair": {"arn": format!("arn:aws:iam::{}:role/plumbline-repair", self.account_id)},
+                },
+                "grants": [{
+                    "namespaces": {"matchLabels": {"kubernetes.io/metadata.name": self.name}}, "maxEnforcement": "Enforce",
+                }],
+                "sweep": {"interval": "1s"}, "budget": {"share": "100%"},
+                "audit": {"bucket": self.aws.bucket, "prefix": "audit/v1"},
+                "notify": {"people": {"topicArn": self.aws.people_topic}, "machines": {"topicArn": self.aws.machines_topic}},
+            },
+        });
+        change(&mut account);
+        let account: AwsAccount = serde_json::from_value(account).unwrap();
+        Api::all(self.client.clone()).create(&PostParams::default(), &account).await.unwrap()
+    }
+
+    /// A policy of the story's namespace. `spec` is laid over `{accounts: [its account], enforcement: Enforce}`.
+    pub async fn policy(&self, name: &str, spec: Value) -> EndpointPolicy {
+        let mut whole = json!({"accounts": [self.name], "enforcement": "Enforce"});
+        for (key, value) in spec.as_object().unwrap() {
+            whole[key] = value.clone();
+        }
+        let policy = json!({
+            "apiVersion": "plumbline.dev/v1alpha1", "kind": "EndpointPolicy", "metadata": {"name": name}, "spec": whole,
+        });
+        let policy: EndpointPolicy = serde_json::from_value(policy).unwrap();
+        self.policies().create(&PostParams::default(), &policy).await.unwrap()
+    }
+
+    /// HTTPS on both legs, and tracing.
+    pub async fn https_only(&self) -> EndpointPolicy {
+        self.policy("https-only", json!({"rules": https_only_rules()})).await
+    }
+
+    pub fn policies(&self) -> Api<EndpointPolicy> {
+        Api::namespaced(self.client.clone(), &self.name)
+    }
+
+    pub fn drifts(&self) -> Api<Drift> {
+        Api::namespaced(self.client.clone(), &self.name)
+    }
+
+    pub fn endpoints(&self) -> Api<AwsEndpoint> {
+        Api::all(self.client.clone())
+    }
+
+    pub fn accounts(&self) -> Api<AwsAccount> {
+        Api::all(self.client.clone())
+    }
+
+    /// Starts the controller.
+    pub async fn start(&mut self) {
+        self.start_with(&[]).await;
+    }
+
+    /// Starts the controller with more environment.
+    pub async fn start_with(&mut self, environment: &[(&str, &str)]) {
+        self.controller = Some(controller::Controller::start(self, environment).await);
+    }
+
+    /// `kill -9`.
+    pub async fn kill(&mut self) {
+        self.controller.take().expect("a running controller").kill().await;
+    }
+
+    /// Whether the controller still runs.
+    pub fn lives(&mut self) -> bool {
+        self.controller.as_mut().is_some_and(controller::Controller::lives)
+    }
+
+    /// Asks the controller to end, and waits for it.
+    pub async fn stop(&mut self) -> std::process::ExitStatus {
+        self.controller.take().expect("a running controller").stop().await
+    }
+
+    /// A developer's API Gateway client: `anna` calls as `arn:aws:iam::<account>:user/anna`.
+    pub fn developer(&self, name: &str) -> aws::Developer {
+        aws::Developer::new(&self.sim_url, &self.account_id, name)
+    }
+
+    /// Waits until the policy is compliant.
+    pub async fn compliant(&self, policy: &str) {
+        until(&format!("policy {policy} is compliant"), || async {
+            let policy = self.policies().get(policy).await.ok()?;
+            is(&policy.status.as_ref()?.conditions, "Compliant", "True").then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until a Drift of the rule is as asked.
+    pub async fn drift(&self, rule: &str, what: &str, as_asked: impl Fn(&Drift) -> bool) -> Drift {
+        until(&format!("a drift of {rule} that {what}"), || async {
+            let drifts = self.drifts().list(&Default::default()).await.ok()?;
+            drifts.items.into_iter().find(|d| d.spec.rule == rule && as_asked(d))
+        })
+        .await
+    }
+
+    /// Every Drift of the story.
+    pub async fn all_drifts(&self) -> Vec<Drift> {
+        self.drifts().list(&Default::default()).await.unwrap().items
+    }
+
+    /// Tail of the controller's log, for messages of failures.
+    pub fn log(&self) -> String {
+        self.controller.as_ref().map_or_else(String::new, controller::Controller::log)
+    }
+
+    /// Names of operations that changed something, of whoever but the named developers.
+    pub fn writes_by_plumbline(&self) -> Vec<String> {
+        let by = |c: &awsim::Call| !c.read_only && c.status < 400 && !c.principal.contains(":user/");
+        self.sim.calls().iter().filter(|c| by(c)).map(|c| c.operation.to_owned()).collect()
+    }
+}
+
+/// The rules of the whitepaper's story.
+pub fn https_only_rules() -> Value {
+    json!([
+        {
+            "name": "backends-over-https", "target": "AWS::ApiGateway::Method", "severity": "Critical",
+            "when": "has(object.methodIntegration) && object.methodIntegration.type in ['HTTP', 'HTTP_PROXY']",
+            "require": "object.methodIntegration.uri.startsWith('https://')",
+            "message": "'calls ' + object.methodIntegration.uri + ' in clear text'",
+            "restore": ["methodIntegration.uri"],
+        },
+        {
+            "name": "callers-over-https", "target": "AWS::ApiGateway::RestApi", "severity": "Critical",
+            "require": "iam.denies(object.policy, {'aws:SecureTransport': 'false'})", "restore": ["policy"],
+        },
+        {"name": "tracing", "target": "AWS::ApiGateway::Stage", "desired": {"tracingEnabled": true}},
+    ])
+}
+
+/// Whether a condition has a status.
+pub fn is(conditions: &[k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition], type_: &str, status: &str) -> bool {
+    conditions.iter().any(|c| c.type_ == type_ && c.status == status)
+}
+
+/// A Drift's phase as text.
+pub fn phase(drift: &Drift) -> String {
+    drift.status.as_ref().map_or_else(String::new, |s| s.phase.as_str().to_owned())
+}
+
+/// A Drift's reason as text.
+pub fn reason(drift: &Drift) -> String {
+    drift.status.as_ref().and_then(|s| s.reason).map_or_else(String::new, |r| r.as_str().to_owned())
+}
+
+/// A short line about Drifts, for messages of failures.
+pub fn show(drifts: &[Drift]) -> String {
+    drifts
+        .iter()
+        .map(|d| {
+            let message = d.status.as_ref().map_or("", |s| s.message.as_str());
+            format!("{} {} {} {} {message}", d.name_any(), d.spec.resource, phase(d), reason(d))
+        })
+        .collect::<Vec<_>>()
+        .join("\n")
+}
