@@ -200,7 +200,8 @@ def definition(state: dict, place: str) -> dict:
 def waits_untouched(scene: Scene, change: Change, drift: dict) -> None:
     """It says why it waits and for what, nothing of the API was touched, and nobody meets the colleague's work."""
     status = drift["status"]
-    demand(status.get("reason") == "RedeployPending", f"{change.api} waits for {status.get('reason')}, not for RedeployPending")
+    reason = status.get("reason")
+    demand(reason == "RedeployPending", f"{change.api} waits for {reason}, not for RedeployPending")
     edits = status.get("pendingEdits", [])
     demand(any(UNFINISHED in edit for edit in edits), f"{change.api}: the pending edits are {edits}, without {UNFINISHED}")
     untouched(scene.aws, change)

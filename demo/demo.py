@@ -33,7 +33,7 @@ def told(scene: Scene) -> None:
     say("helm install plumbline charts/plumbline")
     scene.install()
     scene.run_controller()
-    say("no node runs the pod here: the controller runs beside the cluster, with its ServiceAccount's token and nothing more")
+    say("no node runs its pod here: the controller runs beside the cluster, with its ServiceAccount's token alone")
 
     chapter("2  A fleet of 12 APIs with 2 stages each, and a policy")
     scene.declare()
@@ -120,7 +120,7 @@ def keep(scene: Scene) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     folder = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
-    parser.add_argument("--binaries", type=pathlib.Path, default=folder, help="folder with plumbline and awsim (%(default)s)")
+    parser.add_argument("--binaries", type=pathlib.Path, default=folder, help="where plumbline and awsim are (%(default)s)")
     binaries = parser.parse_args().binaries.absolute()
     if missing := [name for name in ("plumbline", "awsim") if not (binaries / name).exists()]:
         print(f"{binaries} has no {' and no '.join(missing)}: use `make demo`, which builds them", file=sys.stderr)

@@ -47,7 +47,7 @@ def timeline(scene: Scene, changes: list[Change], deployed: datetime.datetime) -
         rows.append([f"{change.api}  {change.rule}", *seconds, " ".join(w["operation"] for w in writes)])
     widths = [max(len(row[at]) for row in rows) for at in range(len(columns) - 1)]
     table = [
-        "  ".join([first.ljust(widths[0]), *(text.rjust(width) for text, width in zip(times, widths[1:], strict=True)), last])
+        "  ".join([first.ljust(widths[0]), *map(str.rjust, times, widths[1:]), last])
         for first, *times, last in rows
     ]
     wait = (deployed - changes[-1].live_since).total_seconds()

@@ -107,7 +107,7 @@ class Scene:
 
     def watch_drifts(self) -> None:
         """Every change of every Drift, from now on."""
-        words = ["get", "drifts", "--all-namespaces", "--watch", "--output-watch-events", "-o", "json", "--request-timeout=0"]
+        words = ["get", "drifts", "--all-namespaces", "--watch", "--output-watch-events", "-o", "json"]
         child = Child(
             "kubectl-watch",
             [self.lab.bin / "kubectl", *words],
