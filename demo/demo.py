@@ -76,6 +76,7 @@ def told(scene: Scene) -> None:
     checks.as_before(scene.aws, before, finished=waiting.api)
     checks.nothing_else(scene.aws, changes)
     checks.one_drift_each(scene, changes)
+    demand(not scene.refused(), f"the chart's RBAC lacks {', '.join(scene.refused())}")
     say("every API serves what it served before, and the colleague's work is live by the colleague's own deployment")
 
     chapter("5  What is left of it")
@@ -153,6 +154,8 @@ def tell(scene: Scene) -> int:
         if not isinstance(error, (Shortfall, LabError)):
             show(traceback.format_exc())
         print(f"\nIT FELL SHORT in step {here()}:\n{type(error).__name__}: {error}", flush=True)
+        if refused := scene.refused():
+            print(f"\nThe chart's RBAC lacks {', '.join(refused)}", flush=True)
         if scene.controller:
             print("\nThe end of the controller's log:", flush=True)
             show(scene.controller.tail(40))

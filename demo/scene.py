@@ -156,6 +156,18 @@ class Scene:
                 return f"{name}: {compliant.get('reason')} {why}"
         return "no endpoint says why"
 
+    def refused(self) -> list[str]:
+        """What Kubernetes did not let the controller do: verbs that the chart's RBAC lacks."""
+        found = set()
+        for line in self.lab.audit_log.read_text().splitlines():
+            event = json.loads(line)
+            denied = event.get("responseStatus", {}).get("code") == 403
+            if denied and event["user"]["username"].startswith(f"system:serviceaccount:{NAMESPACE}:"):
+                what = event.get("objectRef", {})
+                kind = "/".join(filter(None, [what.get("resource", event["requestURI"]), what.get("subresource")]))
+                found.add(f"{event['verb']} {kind}")
+        return sorted(found)
+
     def alive(self) -> None:
         """The controller must not have ended."""
         if self.controller and not self.controller.alive():
