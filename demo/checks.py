@@ -58,6 +58,21 @@ def finding(drifts: Drifts, change: Change) -> None:
     demand(named, f"{name}: {change.path} differs, and the difference names {paths}")
 
 
+def plan_at_repair(drifts: Drifts, change: Change) -> list[dict]:
+    """The plan that the Drift showed when its repair began. It may be a newer one than the first: a sweep that reads an
+    API while somebody changes it sees half of the change, and the next one corrects that."""
+    before = []
+    for drift in drifts.of(change.api, change.rule):
+        status = drift.get("status", {})
+        if status.get("phase") == "Resolved":
+            break
+        before = status.get("plan") or before
+        if status.get("phase") == "Repairing":
+            break
+    demand(before, f"{change.api}: no version of the Drift has a plan before its repair")
+    return before
+
+
 # What was recorded and told.
 
 
@@ -154,7 +169,7 @@ def exactly_the_plan(scene: Scene, change: Change) -> list[str]:
     refused = [f"{w['operation']}: {w['error']}" for w in writes if w["error"]]
     demand(not refused, f"{change.api}: AWS refused {refused}")
     deployments = [w["record"]["responseElements"]["id"] for w in writes if w["operation"] == "CreateDeployment"]
-    shown = json.dumps(first_planned(scene.drifts, change)["status"]["plan"])
+    shown = json.dumps(plan_at_repair(scene.drifts, change))
     planned = json.loads(shown.replace(NEW_DEPLOYMENT, deployments[0] if deployments else NEW_DEPLOYMENT))
     planned = [{"patchOperations": [], **call} for call in planned]
     made = [call_made(w) for w in writes]
