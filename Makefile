@@ -7,7 +7,6 @@ SHELL := bash
 PYTHON ?= python3
 LAB := $(PYTHON) tests/cluster/lab.py
 LOCKED := $(if $(CI),--locked)
-CRDS ?= crds/plumbline.yaml
 LAB_FLAGS ?= --with controller-manager --moto
 
 # Kubernetes is built with the Go that is here, and Python leaves no caches in the tree.
@@ -50,9 +49,8 @@ bench: ## measure
 	cargo bench $(LOCKED) $(ARGS)
 
 crds: ## write the custom resource definitions again, after a change of src/api
-	@mkdir -p $(dir $(CRDS))
-	cargo run $(LOCKED) --quiet -- crds > $(CRDS).new
-	@mv $(CRDS).new $(CRDS)
+	cargo run $(LOCKED) --quiet -- crds --out crds
+	@cp crds/*.yaml charts/plumbline/files/crds/
 
 lab: ## a real Kubernetes to play with, until Ctrl-C
 	@$(LAB) up --with controller-manager,scheduler --moto
