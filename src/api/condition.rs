@@ -174,6 +174,7 @@ impl Said {
 
 /// Writes what is said into a list of conditions. The transition time moves only when the status does, so that writing
 /// the same again changes nothing.
+#[expect(clippy::needless_pass_by_value, reason = "what is said is made for this one call")]
 pub fn set(conditions: &mut Vec<Condition>, said: Said, generation: Option<i64>, now: Timestamp) {
     let status = said.status.as_str();
     // The API server refuses a longer message.

@@ -1,5 +1,7 @@
 //! Columns for people, as kubectl aligns them.
 
+use std::fmt::Write;
+
 use super::{Finding, Report};
 
 const HEAD: [&str; 6] = ["SEVERITY", "ENDPOINT", "RESOURCE", "RULE", "SCOPE", "FINDING"];
@@ -20,10 +22,10 @@ pub(super) fn render(report: &Report) -> String {
         out.push('\n');
     }
     for unread in &report.unread {
-        out.push_str(&format!("could not be read: {}\n", plain(unread)));
+        let _ = writeln!(out, "could not be read: {}", plain(unread));
     }
     for fault in &report.faults {
-        out.push_str(&format!("wrong in a policy: {}\n", plain(fault)));
+        let _ = writeln!(out, "wrong in a policy: {}", plain(fault));
     }
     let unknown = report
         .findings
@@ -31,12 +33,13 @@ pub(super) fn render(report: &Report) -> String {
         .filter(|f| f.unknown || f.live_unknown.is_some())
         .count()
         + report.unread.len();
-    out.push_str(&format!(
-        "{} endpoints, {} verdicts: {} violations, {unknown} unknown\n",
+    let _ = writeln!(
+        out,
+        "{} endpoints, {} verdicts: {} violations, {unknown} unknown",
         report.endpoints,
         report.judged,
         report.findings.iter().filter(|f| !f.unknown).count(),
-    ));
+    );
     out
 }
 
