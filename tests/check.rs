@@ -1,6 +1,6 @@
 //! `plumbline check`, as a person or a pipeline runs it, against API Gateway's simulator.
 
-#![allow(clippy::unwrap_used)] // helpers of tests are tests
+#![allow(clippy::unwrap_used, clippy::expect_used)] // helpers of tests are tests
 
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
@@ -192,7 +192,7 @@ impl World {
 
 async fn run(mut command: Command) -> Ran {
     let began = Instant::now();
-    let ended = tokio::time::timeout(Duration::from_secs(60), command.output())
+    let ended = tokio::time::timeout(Duration::from_mins(1), command.output())
         .await
         .expect("it ends within a minute");
     let Output { status, stdout, stderr } = ended.unwrap();

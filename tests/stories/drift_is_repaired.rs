@@ -17,7 +17,7 @@ async fn an_integration_opened_to_clear_text_is_found_recorded_told_and_repaired
         .drift("backends-over-https", "is resolved", |d| phase(d) == "Resolved")
         .await;
     let status = drift.status.as_ref().unwrap();
-    assert_eq!(reason(&drift), "Repaired", "{}", show(&[drift.clone()]));
+    assert_eq!(reason(&drift), "Repaired", "{}", show(std::slice::from_ref(&drift)));
     assert_eq!(anna.backend(&api).await, before, "the last compliant value is back");
     assert!(
         status.proof.as_ref().unwrap().contains("deployment"),

@@ -77,7 +77,7 @@ impl Controller {
             .await
             .unwrap();
         assert!(killed.success());
-        tokio::time::timeout(std::time::Duration::from_secs(60), self.child.wait())
+        tokio::time::timeout(std::time::Duration::from_mins(1), self.child.wait())
             .await
             .expect("it ends")
             .unwrap()

@@ -190,7 +190,7 @@ impl World {
     /// Waits until a Drift of the rule is as asked.
     pub async fn drift(&self, rule: &str, what: &str, as_asked: impl Fn(&Drift) -> bool) -> Drift {
         until(&format!("a drift of {rule} that {what}"), || async {
-            let drifts = self.drifts().list(&Default::default()).await.ok()?;
+            let drifts = self.drifts().list(&kube::api::ListParams::default()).await.ok()?;
             drifts.items.into_iter().find(|d| d.spec.rule == rule && as_asked(d))
         })
         .await
@@ -198,7 +198,11 @@ impl World {
 
     /// Every Drift of the story.
     pub async fn all_drifts(&self) -> Vec<Drift> {
-        self.drifts().list(&Default::default()).await.unwrap().items
+        self.drifts()
+            .list(&kube::api::ListParams::default())
+            .await
+            .unwrap()
+            .items
     }
 
     /// Tail of the controller's log, for messages of failures.
