@@ -12,8 +12,8 @@ US = "plumbline"
 NEW_DEPLOYMENT = "(the new deployment)"
 
 
-def await_drift(scene: Scene, change: Change, phase: str, within: float) -> dict:
-    """Until the change's Drift stands in a phase."""
+def await_drift(scene: Scene, change: Change, phase: str, within: float, reason: str = "") -> dict:
+    """Until the change's Drift stands in a phase, for a reason if one is given."""
 
     def look() -> tuple[dict | None, str]:
         scene.alive()
@@ -25,7 +25,8 @@ def await_drift(scene: Scene, change: Change, phase: str, within: float) -> dict
         seen = f"{status['phase']} {status.get('reason', '')}: {status.get('message', '')}"
         over = status["phase"] == "Resolved" and phase != "Resolved"
         demand(not over, f"{change.api} {change.rule} must stand in {phase} first, and is {seen}")
-        return (history[-1] if status["phase"] == phase else None), seen
+        there = status["phase"] == phase and reason in ("", status.get("reason"))
+        return (history[-1] if there else None), seen
 
     return until(f"{change.api} {change.rule}: {phase}", look, within)
 

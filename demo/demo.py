@@ -56,7 +56,7 @@ def told(scene: Scene) -> None:
     *free, waiting = changes
     for change in free:
         repaired(scene, change)
-    drift = checks.await_drift(scene, waiting, "Waiting", within=20)
+    drift = checks.await_drift(scene, waiting, "Waiting", within=20, reason="RedeployPending")
     checks.finding(scene.drifts, waiting)
     checks.waits_untouched(scene, waiting, drift)
     checks.recorded(scene, waiting, drift, ["Detected"])

@@ -35,6 +35,7 @@ use super::policy::Enforcement;
         type_ = "string",
         json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
     ),
+    printcolumn(name = "Suspended", type_ = "boolean", json_path = ".spec.suspend", priority = 1),
     printcolumn(name = "Endpoints", type_ = "integer", json_path = ".status.endpoints"),
     printcolumn(name = "Last-Sweep", type_ = "date", json_path = ".status.lastSweepTime"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
@@ -68,6 +69,9 @@ pub struct AwsAccountSpec {
     /// Whom to tell.
     #[serde(default)]
     pub notify: Notify,
+    /// True: drift is found and told, and nothing is changed in this account.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub suspend: bool,
 }
 
 /// The roles that Plumbline assumes.
@@ -106,6 +110,19 @@ pub struct Grant {
     /// The most that a policy may do.
     #[serde(default)]
     pub max_enforcement: Enforcement,
+    /// Whether exceptions of these namespaces count here. Where several grants meet, one that forbids them wins.
+    #[serde(default)]
+    pub exceptions: Exceptions,
+}
+
+/// Whether exceptions count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Exceptions {
+    /// They do.
+    #[default]
+    Allowed,
+    /// They do not.
+    Forbidden,
 }
 
 /// The endpoints of a grant.

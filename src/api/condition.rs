@@ -141,6 +141,28 @@ reasons! {
     AccountRemoved,
     /// The resource is gone.
     Gone,
+    /// A person had the repair taken back.
+    Reverted,
+    /// The policy, the account or the controller is suspended: nothing is changed.
+    Suspended,
+    /// A person said no to the plan.
+    Rejected,
+    /// The drift must stand, and the endpoint be left alone, for a while first.
+    Settling,
+    /// Repairs may begin in the policy's windows only.
+    OutsideWindow,
+    /// As much was repaired within the hour as the policy's limits allow.
+    LimitReached,
+    /// Another tool manages the endpoint, and its next run would undo the repair.
+    ManagedElsewhere,
+    /// The same thing was put back several times: somebody else wants it otherwise.
+    Contested,
+    /// The exception counts.
+    Exempting,
+    /// The exception's time is over.
+    Expired,
+    /// The account's grant forbids exceptions.
+    ExceptionsForbidden,
     /// The namespace takes no more objects.
     NamespaceRefuses,
     /// Reading is complete.

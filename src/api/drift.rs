@@ -18,7 +18,7 @@ pub const FINALIZER: &str = "plumbline.dev/aws-write";
     shortname = "drf", category = "plumbline", status = "DriftStatus", derive = "PartialEq",
     doc = "One episode of drift: what was observed, what was desired, the planned calls, and how it ended. Written by the controller.",
     selectable = ".spec.endpoint",
-    validation = Rule::new("self.spec == oldSelf.spec").message("a Drift's spec is its identity and cannot change"),
+    validation = Rule::new("self.spec.policy == oldSelf.spec.policy && self.spec.policyUid == oldSelf.spec.policyUid && self.spec.rule == oldSelf.spec.rule && self.spec.endpoint == oldSelf.spec.endpoint && self.spec.target == oldSelf.spec.target && self.spec.resource == oldSelf.spec.resource && has(self.spec.previous) == has(oldSelf.spec.previous) && (!has(self.spec.previous) || self.spec.previous == oldSelf.spec.previous) && has(self.spec.reverts) == has(oldSelf.spec.reverts) && (!has(self.spec.reverts) || self.spec.reverts == oldSelf.spec.reverts)").message("a Drift is its policy, rule, endpoint and resource, and these cannot change; approval is what a person may write"),
     printcolumn(name = "Severity", type_ = "string", json_path = ".status.severity"),
     printcolumn(name = "Endpoint", type_ = "string", json_path = ".status.endpointName"),
     printcolumn(name = "Rule", type_ = "string", json_path = ".spec.rule"),
@@ -54,6 +54,42 @@ pub struct DriftSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub previous: Option<String>,
+    /// The uid of the Drift whose repair this episode takes back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub reverts: Option<String>,
+    /// What a person decided about the plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approval>,
+}
+
+/// What a person decided. It holds for one plan: when the plan changes, it is asked again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Approval {
+    /// Yes or no.
+    pub decision: Decision,
+    /// `status.planDigest` as it was read: what is decided about. For `Revert`: `status.inverseDigest`.
+    #[schemars(length(max = 64))]
+    pub plan_digest: String,
+    /// Why.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 1024))]
+    pub reason: String,
+    /// Who: the user name that Kubernetes knows the person by (`kubectl auth whoami`).
+    #[schemars(length(min = 1, max = 512))]
+    pub by: String,
+}
+
+/// Yes or no.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Decision {
+    /// Make these calls.
+    Approve,
+    /// Do not make them.
+    Reject,
+    /// Take a repair back that was made.
+    Revert,
 }
 
 /// Where a Drift stands.
@@ -110,6 +146,8 @@ pub enum Resolution {
     AccountRemoved,
     /// The resource is gone.
     Gone,
+    /// A person had the repair taken back.
+    Reverted,
 }
 
 impl Resolution {
@@ -127,6 +165,7 @@ impl Resolution {
             Resolution::PolicyDeleted => super::Reason::PolicyDeleted,
             Resolution::AccountRemoved => super::Reason::AccountRemoved,
             Resolution::Gone => super::Reason::Gone,
+            Resolution::Reverted => super::Reason::Reverted,
         }
     }
 }
@@ -180,15 +219,30 @@ pub struct DriftStatus {
     /// The calls that a repair makes, in their order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub plan: Vec<Call>,
-    /// SHA-256 over the plan.
+    /// The same calls as commands of the AWS CLI.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub commands: Vec<String>,
+    /// SHA-256 over the plan and over what a deployment would publish besides.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub plan_digest: String,
     /// The calls that take the repair back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inverse: Vec<Call>,
+    /// SHA-256 over the inverse, once the repair was made.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub inverse_digest: String,
     /// What a deployment would publish besides the repair.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pending_edits: Vec<String>,
+    /// Other Drifts of the endpoint whose repairs the same deployment would publish.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deploys_with: Vec<String>,
+    /// How callers can be interrupted by the repair.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub disruptions: Vec<String>,
+    /// The tool that manages the endpoint, as its tags tell, as in `CloudFormation stack payments`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<String>,
     /// Who did it, once known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actors: Option<Actors>,

@@ -100,9 +100,30 @@ pub struct AwsEndpointStatus {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "super::schema::map_of_values")]
     pub last_compliant: BTreeMap<String, Value>,
-    /// When something of it last changed in Plumbline's eyes.
+    /// When something of it last changed in Plumbline's eyes, and not by Plumbline's hand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_change_time: Option<Time>,
+    /// The tool that manages it, as its tags tell, as in `CloudFormation stack payments`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<String>,
+    /// What was put back lately, by target, resource and path: what a contest is told by. It survives the Drifts.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub put_back: BTreeMap<String, PutBack>,
+}
+
+/// How often one thing was put back.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PutBack {
+    /// Repairs of it within the last hour, by the uid of their Drifts.
+    #[serde(default)]
+    pub repairs: BTreeMap<String, Time>,
+    /// Since when nobody but a person has it put back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspended_at: Option<Time>,
+    /// Why: `Contested`, or `Reverted` by a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<super::Reason>,
 }
 
 /// What one policy says of an endpoint.

@@ -19,6 +19,16 @@ use serde::{Deserialize, Serialize};
     derive = "PartialEq",
     doc = "Endpoints that are exempt from rules of a policy until a date, with a reason.",
     printcolumn(name = "Policy", type_ = "string", json_path = ".spec.policy"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
+    printcolumn(
+        name = "State",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
+    ),
     printcolumn(name = "Expires", type_ = "string", json_path = ".spec.expiresAt"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".spec.reason"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")

@@ -1,6 +1,6 @@
 //! `EndpointPolicy`: which endpoints, which rules, and how far Plumbline may go.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,7 @@ use serde_json::{Map, Value};
     derive = "PartialEq",
     doc = "A compliance policy for endpoints: a selector, rules, and how far Plumbline may go.",
     printcolumn(name = "Enforcement", type_ = "string", json_path = ".spec.enforcement"),
+    printcolumn(name = "Suspended", type_ = "boolean", json_path = ".spec.suspend", priority = 1),
     printcolumn(
         name = "Ready",
         type_ = "string",
@@ -77,6 +78,83 @@ pub struct EndpointPolicySpec {
     /// Whether a repair may deploy.
     #[serde(default)]
     pub redeploy: Redeploy,
+    /// How much may be repaired unasked, and how soon.
+    #[serde(default)]
+    pub limits: Limits,
+    /// When repairs may begin. Empty: always.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub windows: Vec<Window>,
+    /// True: drift is found and told, and nothing is changed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub suspend: bool,
+}
+
+/// How much may be repaired, and how soon. They hold for approved repairs too.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Limits {
+    /// Drifts of this policy whose repair may begin within an hour.
+    #[serde(default = "Limits::default_repairs_per_hour")]
+    #[schemars(range(min = 0, max = 1000))]
+    pub repairs_per_hour: u16,
+    /// The share of the selected endpoints that may be repaired within an hour, as in `20%`; at least one.
+    #[serde(default = "Limits::default_share")]
+    #[x_kube(validation = Rule::new("self.matches('^([1-9][0-9]?|100)%$')").message("write a share from 1% to 100%, as in \"20%\""))]
+    #[schemars(length(max = 4))]
+    pub share: String,
+    /// How long a drift must stand, and nobody have changed its endpoint, before it is repaired, as in `30s`.
+    #[serde(default = "Limits::default_settle")]
+    #[x_kube(validation = Rule::new("self.matches('^([0-9]+h)?([0-9]+m)?([0-9]+s)?$') && self != ''").message("write a duration such as 30s, 10m or 1h; 0s is not to wait at all"))]
+    #[schemars(length(max = 16))]
+    pub settle: String,
+}
+
+impl Limits {
+    fn default_repairs_per_hour() -> u16 {
+        10
+    }
+
+    fn default_share() -> String {
+        "20%".into()
+    }
+
+    fn default_settle() -> String {
+        "30s".into()
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            repairs_per_hour: Self::default_repairs_per_hour(),
+            share: Self::default_share(),
+            settle: Self::default_settle(),
+        }
+    }
+}
+
+/// A time during which repairs may begin.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Window {
+    /// When it opens: minute, hour, day of the month, month and day of the week, as in `0 2 * * 1-5`.
+    #[schemars(length(min = 9, max = 128))]
+    pub schedule: String,
+    /// How long it stays open, as in `2h`.
+    #[x_kube(validation = Rule::new("self.matches('^([0-9]+h)?([0-9]+m)?([0-9]+s)?$') && self != ''").message("write a duration such as 2h or 90m"))]
+    #[schemars(length(max = 16))]
+    pub duration: String,
+    /// Whose clock, as in `Europe/Berlin`. Absent: UTC.
+    #[serde(default = "Window::default_time_zone")]
+    #[schemars(length(max = 64))]
+    pub time_zone: String,
+}
+
+impl Window {
+    fn default_time_zone() -> String {
+        "UTC".into()
+    }
 }
 
 /// How far Plumbline may go.
@@ -278,6 +356,9 @@ pub struct Repairs {
     /// True: drafts that violate are patched before anybody deploys them.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub drafts: bool,
+    /// True: endpoints that a tool such as `CloudFormation` or Terraform manages are repaired unasked too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub managed: bool,
 }
 
 /// What Plumbline found.
@@ -299,4 +380,33 @@ pub struct EndpointPolicyStatus {
     /// Of how many endpoints something could not be told.
     #[serde(default)]
     pub unknown: i64,
+    /// What the policy may do in each account that grants it something, and why not more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allowed: Vec<AllowedIn>,
+    /// Repairs that began within the last hour: what the limits count.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub repairs: Vec<Begun>,
+}
+
+/// What a policy may do in one account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AllowedIn {
+    /// The `AwsAccount`'s name.
+    pub account: String,
+    /// The most that it may do there, of all its rules.
+    pub enforcement: Enforcement,
+    /// Why it may not do more; empty if nothing holds it back.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+}
+
+/// A repair that began.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Begun {
+    /// The Drift's uid: it counts once, however often it is tried.
+    pub drift: String,
+    /// The name of the `AwsEndpoint`.
+    pub endpoint: String,
+    /// When.
+    pub at: Time,
 }

@@ -28,6 +28,12 @@ pub struct Run {
     /// Act only for AwsAccounts with these labels, as in team=payments,tier=prod; without it for all
     #[arg(long, value_name = "KEY=VALUE", value_parser = labels, default_value = "")]
     account_selector: Selector,
+    /// Find drift and tell of it, and change nothing anywhere
+    #[arg(long, env = "PLUMBLINE_SUSPEND")]
+    suspend: bool,
+    /// The ValidatingAdmissionPolicy that checks who approves, and its binding of the same name; without it no approval is taken
+    #[arg(long, value_name = "NAME")]
+    approval_policy: Option<String>,
     /// Where /healthz and /readyz are served
     #[arg(long, default_value = "0.0.0.0:8080", value_name = "ADDRESS")]
     listen: SocketAddr,
@@ -61,6 +67,8 @@ impl Run {
             identity: self.identity,
             cluster_id: self.cluster_id,
             accounts: self.account_selector,
+            suspend: self.suspend,
+            approval_policy: self.approval_policy,
         };
         tracing::info!(namespace = %options.namespace, identity = %options.identity, "running");
         controller::run(client, options, stopping, ready).await?;

@@ -11,12 +11,15 @@ use kube::runtime::events::{Event, EventType, Recorder};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Client, Resource, ResourceExt};
 
+use super::guard::Guard;
+use super::looks::Looks;
 use super::wake::Wake;
 use crate::api::policy::{Enforcement, Target};
 use crate::api::{AwsAccount, AwsEndpoint, Drift, EndpointException, EndpointPolicy, Reason};
 use crate::aws::apigateway::read::{Depth, ExportCache};
 use crate::aws::session::Sessions;
 use crate::inventory::Inventory;
+use crate::judge::allowed::Suspension;
 use crate::judge::compile::{Fault, Policy, PolicyRef};
 use crate::judge::{self, select};
 use crate::ops::lease::Leases;
@@ -62,6 +65,12 @@ pub struct Context {
     pub clock: Clock,
     /// Labels of the accounts that this controller acts for; empty: all.
     pub mine: Selector,
+    /// Whether the controller was started with `--suspend`.
+    pub suspended: bool,
+    /// Whether approvals are to be believed.
+    pub guard: Guard,
+    /// Looks for questions that wait for a person.
+    pub looks: Looks,
     /// Reflections.
     pub stores: Stores,
     /// Wakes reconcilers.
@@ -143,6 +152,17 @@ impl Context {
                 .any(|rule| matches!(rule.target, Target::Method | Target::RestApi))
         });
         if deep { Depth::Live } else { Depth::Stages }
+    }
+
+    /// Who suspended a policy's repairs in an account, if somebody did.
+    pub fn suspension(&self, account: &AwsAccount, policy_suspended: bool) -> Option<Suspension> {
+        if self.suspended {
+            Some(Suspension::Controller)
+        } else if account.spec.suspend {
+            Some(Suspension::Account(account.name_any()))
+        } else {
+            policy_suspended.then_some(Suspension::Policy)
+        }
     }
 
     /// The account object that acts for an account id: the oldest, if several name it.

@@ -154,14 +154,29 @@ async fn unhold(drift: &Drift, ctx: &Context) -> Result<(), Failure> {
 /// The transitions that are to be told, in their order.
 fn due(status: &DriftStatus) -> Vec<Transition> {
     let mut due = vec![Transition::Detected];
-    let trouble = matches!(status.reason, Some(Reason::RecordFailed | Reason::NotifyFailed));
     match status.phase {
-        Phase::Waiting if !trouble => due.push(Transition::Waiting),
+        Phase::Waiting if status.reason.is_some_and(concerns_people) => due.push(Transition::Waiting),
         Phase::Failed => due.push(Transition::Failed),
         Phase::Resolved => due.push(Transition::Resolved),
         Phase::Detected | Phase::Waiting | Phase::Repairing => {}
     }
     due
+}
+
+/// Whether what a Drift waits for is news for people: what goes on by itself is not.
+fn concerns_people(reason: Reason) -> bool {
+    !matches!(
+        reason,
+        Reason::RecordFailed
+            | Reason::NotifyFailed
+            | Reason::Settling
+            | Reason::OutsideWindow
+            | Reason::LimitReached
+            | Reason::Suspended
+            | Reason::Overtaken
+            | Reason::Throttled
+            | Reason::Unavailable
+    )
 }
 
 /// What telling came to.

@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use kube::ResourceExt;
 use serde_json::Value;
 
+use crate::api::Reason;
 use crate::api::condition::{self, Said};
-use crate::api::drift::{Drift, DriftSpec, DriftStatus, Phase, Resolution, Scope};
-use crate::api::{Reason, Status};
+use crate::api::drift::{Approval, Decision, Drift, DriftSpec, DriftStatus, Phase, Resolution};
+use crate::aws::apigateway::command;
 use crate::judge::plan;
+use crate::judge::snapshot::EndpointId;
 use crate::judge::verdict::{Outcome, Remedy, Verdict, Violation};
 use crate::record::entry::excerpt;
-use crate::repair::gate::{self, Gate};
+use crate::repair::gate::{Answer, Gate};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -153,17 +155,35 @@ pub fn spec(endpoint: &str, verdict: &Verdict, previous: Option<String>) -> Drif
         target: verdict.target,
         resource: verdict.resource.clone(),
         previous,
+        reverts: None,
+        approval: None,
     }
 }
 
-/// The status that a violation gives to its Drift. What a repair under way rests on is left alone.
-pub fn describe(
-    before: Option<&DriftStatus>,
-    violation: &Violation,
-    endpoint_name: &str,
-    rest_api: &str,
-    now: Timestamp,
-) -> DriftStatus {
+/// What is seen of a violation besides the violation itself.
+pub struct Seen<'a> {
+    /// The violation.
+    pub violation: &'a Violation,
+    /// Its endpoint.
+    pub endpoint: &'a EndpointId,
+    /// The name that people gave it.
+    pub endpoint_name: &'a str,
+    /// The tool that manages it.
+    pub managed_by: Option<&'a str>,
+    /// Other Drifts whose repairs a deployment for this one would publish.
+    pub deploys_with: Vec<String>,
+}
+
+/// What a violation says of its Drift: what was found, what is wanted, and the plan. What a repair under way rests on is
+/// left alone.
+pub fn describe(before: Option<&DriftStatus>, seen: Seen<'_>, now: Timestamp) -> DriftStatus {
+    let Seen {
+        violation,
+        endpoint,
+        endpoint_name,
+        managed_by,
+        deploys_with,
+    } = seen;
     let mut status = before.cloned().unwrap_or_default();
     status.detected_at.get_or_insert(Time(now));
     status.severity = violation.severity;
@@ -172,52 +192,97 @@ pub fn describe(
     if status.phase == Phase::Repairing {
         return status;
     }
+    status.managed_by = managed_by.map(str::to_owned);
     status.scope = violation.scope;
     status.stages.clone_from(&violation.stages);
     status.finding.clone_from(&violation.finding);
     status.observed = Some(excerpt(&violation.observed));
     status.desired = (!violation.desired.is_null()).then(|| excerpt(&violation.desired));
     status.difference = cut(&violation.difference);
-    if let Remedy::Plan(found) = &violation.remedy {
-        status.plan = found.calls(rest_api);
-        status.inverse.clone_from(&found.inverse);
+    match &violation.remedy {
+        Remedy::Plan(found) => {
+            status.plan = found.calls(&endpoint.id);
+            status.inverse.clone_from(&found.inverse);
+            status.disruptions.clone_from(&found.disruptions);
+        }
+        Remedy::None { .. } => {
+            status.plan.clear();
+            status.inverse.clear();
+            status.disruptions.clear();
+        }
+    }
+    // What a deployment would publish besides is known from the last look at AWS, until the next one.
+    if deploys(violation) {
+        status.deploys_with = deploys_with;
     } else {
-        status.plan.clear();
-        status.inverse.clear();
+        status.deploys_with.clear();
+        status.pending_edits.clear();
     }
-    status.plan_digest = plan::digest(&status.plan);
+    status.commands = command::commands(&status.plan, &endpoint.region);
+    status.plan_digest = plan::decided(&status.plan, &status.pending_edits, &status.deploys_with);
     cut_plan(&mut status);
-    let said = match gate::decide(violation) {
-        Gate::Open => (Phase::Detected, Status::Unknown, Reason::Pending, String::new()),
-        Gate::Audit(reason, message) => (Phase::Detected, Status::False, reason, message),
-        Gate::Wait(reason, message) => (Phase::Waiting, Status::False, reason, message),
-    };
-    // What only a look at AWS can tell stays until the next look.
-    let deployment = status.phase == Phase::Waiting && matches!(status.reason, Some(reason) if looked(reason));
-    let trouble = matches!(status.reason, Some(Reason::RecordFailed | Reason::NotifyFailed));
-    let failed = status.phase == Phase::Failed;
-    let (phase, authorized, reason, message) = said;
-    if reason == Reason::Pending && (deployment || trouble || failed) {
-        return status;
-    }
-    status.pending_edits.clear();
-    if !trouble {
-        stand(
-            &mut status,
-            phase,
-            (reason != Reason::Pending).then_some(reason),
-            &message,
-        );
-    }
-    if reason != Reason::Pending {
-        condition::set(
-            &mut status.conditions,
-            Said::new("Authorized", authorized, reason, message),
-            None,
-            now,
-        );
-    }
     status
+}
+
+/// Whether the repair of a violation deploys.
+pub fn deploys(violation: &Violation) -> bool {
+    matches!(&violation.remedy, Remedy::Plan(plan) if !plan.deploy.is_empty())
+}
+
+/// What a person said to the plan as it stands. `guarded`: whether Kubernetes checks who says it.
+pub fn answer(approval: Option<&Approval>, status: &DriftStatus, guarded: bool) -> Answer {
+    let Some(Approval {
+        decision,
+        plan_digest,
+        reason,
+        by,
+    }) = approval
+    else {
+        return Answer::None;
+    };
+    let answer = match decision {
+        Decision::Approve => Answer::Approved { by: by.clone() },
+        Decision::Reject => Answer::Rejected {
+            by: by.clone(),
+            reason: reason.clone(),
+        },
+        Decision::Revert => return Answer::None,
+    };
+    if !guarded {
+        return Answer::Void(
+            "an approval is not taken while the chart's ValidatingAdmissionPolicy is not in place".into(),
+        );
+    }
+    // A repair under way rests on the plan that it began with.
+    if *plan_digest != status.plan_digest && status.phase != Phase::Repairing {
+        return Answer::Void(format!("the plan has changed since {by} decided about it"));
+    }
+    answer
+}
+
+/// Brings phase, reason and `Authorized` in step with the gate's answer.
+pub fn stand_at(status: &mut DriftStatus, gate: &Gate, now: Timestamp) {
+    if status.phase == Phase::Repairing {
+        return;
+    }
+    let trouble = matches!(status.reason, Some(Reason::RecordFailed | Reason::NotifyFailed));
+    let (phase, reason, message) = match gate {
+        Gate::Open => {
+            // What only a look at AWS can tell stays until the next look.
+            let waits = status.phase == Phase::Waiting && status.reason.is_some_and(looked);
+            if !(waits || trouble || status.phase == Phase::Failed) {
+                stand(status, Phase::Detected, None, "");
+            }
+            return;
+        }
+        Gate::Audit(reason, message) => (Phase::Detected, *reason, message),
+        Gate::Wait(wait) => (Phase::Waiting, wait.reason, &wait.message),
+    };
+    if !trouble {
+        stand(status, phase, Some(reason), message);
+    }
+    let closed = Said::new("Authorized", false, reason, message.clone());
+    condition::set(&mut status.conditions, closed, None, now);
 }
 
 /// Reasons that only a fresh look at AWS gives.
@@ -227,6 +292,7 @@ pub fn looked(reason: Reason) -> bool {
         Reason::RedeployPending
             | Reason::RedeployUncertain
             | Reason::Canary
+            | Reason::LimitReached
             | Reason::Overtaken
             | Reason::Throttled
             | Reason::Unavailable
@@ -249,6 +315,7 @@ pub fn resolve(status: &mut DriftStatus, how: Resolution, proof: Option<String>,
         Resolution::PolicyDeleted => "the policy or its rule is gone",
         Resolution::AccountRemoved => "the account is gone or its grant was withdrawn",
         Resolution::Gone => "the resource is gone",
+        Resolution::Reverted => "the repair is taken back",
     };
     if how == Resolution::Repaired {
         let said = |type_| {
@@ -320,12 +387,8 @@ fn cut_plan(status: &mut DriftStatus) {
     }
 }
 
-/// Whether the Drift is a live one that the gate lets through as it stands.
-pub fn ready(status: &DriftStatus, audit: bool, violation: &Violation) -> bool {
-    let told = |type_| condition::is_true(&status.conditions, type_);
-    let recorded = !audit || told("Recorded");
-    recorded
-        && told("Notified")
-        && gate::decide(violation) == Gate::Open
-        && (violation.scope == Scope::Live || violation.drafts)
+/// Whether everything that must come before a repair is done: recorded where the account says, and told.
+pub fn told(status: &DriftStatus, audit: bool) -> bool {
+    let is = |type_| condition::is_true(&status.conditions, type_);
+    (!audit || is("Recorded")) && is("Notified")
 }

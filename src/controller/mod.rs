@@ -1,22 +1,28 @@
 //! The reconcilers, thin: I/O, pure, I/O, in that order.
 //!
 //! * `account`: credentials, lease, and a `sweeper` for each account.
-//! * `endpoint`: from a snapshot to verdicts and Drifts (`episode`, pure) and repairs (`remedy`).
+//! * `endpoint`: from a snapshot to verdicts (`case`), Drifts (`episode`, pure) and repairs (`remedy`).
 //! * `drift`: recorded, told, retired.
 //! * `policy`: compiled, counted.
+//! * `exception`: does it count?
 //!
 //! `outcome` turns every failure into the next attempt, `status` is the only way to Kubernetes' writes.
 
 mod account;
+mod case;
 mod context;
 mod drift;
 mod endpoint;
 mod episode;
+mod exception;
+mod guard;
+mod looks;
 mod names;
 mod outcome;
 mod policy;
 mod remedy;
 mod status;
+mod summary;
 mod sweeper;
 mod wake;
 
@@ -57,6 +63,10 @@ pub struct Options {
     pub cluster_id: String,
     /// Only accounts with these labels are acted for.
     pub accounts: Selector,
+    /// Drift is found and told, and nothing is changed anywhere.
+    pub suspend: bool,
+    /// Name of the `ValidatingAdmissionPolicy`, and of its binding, that checks who approves. None: no approval is taken.
+    pub approval_policy: Option<String>,
 }
 
 /// Runs until `stop` becomes true, then ends what is under way and lets go of the leases.
@@ -186,6 +196,9 @@ async fn context(client: &Client, options: Options, stores: Stores, wake: wake::
         events: Recorder::new(client.clone(), reporter),
         clock: Arc::new(Timestamp::now),
         mine: options.accounts,
+        suspended: options.suspend,
+        guard: guard::Guard::new(options.approval_policy),
+        looks: looks::Looks::default(),
         stores,
         wake,
         compiled: std::sync::Mutex::default(),
@@ -273,8 +286,10 @@ async fn changes(
     }
     let mut leading = ctx.leases.changed();
     loop {
+        let expiry = exception::answer_all(ctx).await;
         tokio::select! {
             Ok(()) = exceptions.changed() => {}
+            () = tokio::time::sleep(expiry) => {}
             Ok(()) = namespaces.changed() => ctx.wake.policies(),
             Ok(()) = leading.changed() => {
                 ctx.wake.drifts();

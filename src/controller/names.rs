@@ -35,8 +35,10 @@ pub fn drift(spec: &DriftSpec) -> String {
         target,
         resource,
         previous,
+        reverts,
+        approval: _,
     } = spec;
-    let identity = serde_json::json!([policy_uid, rule, endpoint, target.as_str(), resource, previous]);
+    let identity = serde_json::json!([policy_uid, rule, endpoint, target.as_str(), resource, previous, reverts]);
     format!("{rule}-{}", &hex(identity.to_string().as_bytes())[..16])
 }
 

@@ -11,10 +11,12 @@ use super::context::Context;
 use super::episode;
 use super::outcome::Failure;
 use super::{status, sweeper};
+use crate::api::account::Grant;
 use crate::api::condition::{self, Said};
 use crate::api::drift::Phase;
-use crate::api::policy::EndpointPolicyStatus;
+use crate::api::policy::{AllowedIn, EndpointPolicyStatus, PolicyRule};
 use crate::api::{AwsAccount, AwsEndpoint, EndpointPolicy, Reason, Status};
+use crate::judge::allowed;
 use crate::judge::select::{self, Candidate};
 use crate::judge::snapshot::EndpointId;
 
@@ -37,6 +39,7 @@ pub async fn reconcile(policy: Arc<EndpointPolicy>, ctx: Arc<Context>) -> Result
     let status = after.status.get_or_insert_default();
     let (generation, now) = (policy.metadata.generation, ctx.now());
     count(status, &tally);
+    status.allowed = allowed(&policy, &accounts, &ctx);
     let compliant = if judged {
         compliant(&tally)
     } else {
@@ -93,6 +96,35 @@ fn ready(policy: &EndpointPolicy, accounts: &[Arc<AwsAccount>], ctx: &Context) -
         None if accounts.is_empty() => Said::new("Ready", false, Reason::NotGranted, not_granted("(any)", &namespace)),
         None => Said::new("Ready", true, Reason::Ready, ""),
     }
+}
+
+/// What the policy may do in each of its accounts, of all its rules, and why not more.
+fn allowed(policy: &EndpointPolicy, accounts: &[Arc<AwsAccount>], ctx: &Context) -> Vec<AllowedIn> {
+    let labels = ctx.namespace_labels(&policy.namespace().unwrap_or_default());
+    let asked = |rule: &PolicyRule| rule.enforcement.unwrap_or(policy.spec.enforcement);
+    let asked = policy.spec.rules.iter().map(asked).max().unwrap_or_default();
+    let mut found: Vec<AllowedIn> = accounts
+        .iter()
+        .map(|account| {
+            let means = |grant: &&Grant| select::labels_match(&grant.namespaces, &labels);
+            let granted = account
+                .spec
+                .grants
+                .iter()
+                .filter(means)
+                .map(|g| g.max_enforcement)
+                .max();
+            let suspended = ctx.suspension(account, policy.spec.suspend);
+            let allowed = allowed::allowed(asked, granted.unwrap_or_default(), suspended.as_ref());
+            AllowedIn {
+                account: account.name_any(),
+                enforcement: allowed.enforcement(),
+                reason: allowed.why_not_more.map(|(_, message)| message).unwrap_or_default(),
+            }
+        })
+        .collect();
+    found.sort_by(|a, b| a.account.cmp(&b.account));
+    found
 }
 
 fn not_granted(account: &str, namespace: &str) -> String {

@@ -3,28 +3,33 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::{Patch, PatchParams};
 use kube::runtime::controller::Action;
 use kube::{Api, ResourceExt};
 use tokio::sync::Mutex;
 
+use super::case::{self, Case};
 use super::context::Context;
-use super::endpoint::{Case, Kept};
+use super::endpoint::Kept;
 use super::episode;
 use super::outcome::Failure;
 use super::status;
 use super::sweeper;
 use crate::api::condition::{self, Said};
-use crate::api::drift::{Call, Drift, FINALIZER, Intent, Phase, Resolution};
+use crate::api::drift::{Call, Drift, DriftStatus, FINALIZER, Intent, Phase, Resolution};
 use crate::api::{AwsAccount, AwsEndpoint, Reason, Status};
+use crate::aws::apigateway::Client;
 use crate::aws::budget::Priority;
 use crate::aws::{Class, Error};
-use crate::inventory::sweep;
+use crate::inventory::{Hand, sweep};
 use crate::judge::plan;
 use crate::judge::snapshot::EndpointId;
-use crate::judge::verdict::{Outcome, Remedy, Verdict};
+use crate::judge::verdict::{Outcome, Remedy, Verdict, Violation};
+use crate::repair::gate::{self, Answer, Gate};
 use crate::repair::transaction::{End, Held, Ledger, Looked, Part, Transaction, retry_after};
+use crate::repair::{contest, limits};
 
 /// A Drift that waits for something on AWS is looked at again when a sweep finds news, and otherwise this often.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
@@ -40,31 +45,53 @@ pub async fn repair(
 ) -> Result<Action, Failure> {
     let now = ctx.now();
     let audit = account.spec.audit.is_some();
-    let due = |k: &Kept| {
-        k.drift
-            .status
-            .as_ref()
-            .and_then(|s| s.next_attempt_at.as_ref())
-            .is_none_or(|at| at.0 <= now)
+    let is_told = |k: &&Kept| k.drift.status.as_ref().is_some_and(|s| episode::told(s, audit));
+    let told: Vec<&Kept> = kept.iter().filter(is_told).collect();
+    let open = told.iter().copied().filter(|k| k.asked.gate == Gate::Open);
+    let due: Vec<&Kept> = open.filter(|k| next_attempt(k).is_none_or(|at| at <= now)).collect();
+    let asking: Vec<&Kept> = told.into_iter().filter(|k| asks(k)).collect();
+    let round = Round { ctx, account, endpoint };
+    let next = if !due.is_empty() {
+        round.run(due).await?
+    } else if !asking.is_empty() && ctx.looks.due(&endpoint.name_any(), LOOK_AGAIN) {
+        round.show(asking).await?
+    } else {
+        None
     };
-    let ready = |k: &&Kept| match (&k.verdict.outcome, &k.drift.status) {
-        (Outcome::Violated(violation), Some(status)) => episode::ready(status, audit, violation),
-        _ => false,
-    };
-    let candidates: Vec<&Kept> = kept.iter().filter(ready).collect();
-    let wait = candidates
+    let rest = |at: Timestamp| Duration::try_from(at.duration_since(now)).unwrap_or_default();
+    let waits = kept
         .iter()
-        .filter_map(|k| k.drift.status.as_ref()?.next_attempt_at.as_ref())
-        .map(|at| at.0.as_second() - now.as_second())
-        .min();
-    let candidates: Vec<&Kept> = candidates.into_iter().filter(|k| due(k)).collect();
-    if candidates.is_empty() {
-        return Ok(match wait {
-            Some(seconds) => Action::requeue(Duration::from_secs(u64::try_from(seconds).unwrap_or(0).max(1))),
-            None => Action::await_change(),
-        });
+        .filter_map(goes_on_at)
+        .filter(|at| *at > now)
+        .min()
+        .map(rest);
+    let soonest = next.into_iter().chain(waits).min();
+    Ok(soonest.map_or_else(Action::await_change, |wait| Action::requeue(wait.max(SOON))))
+}
+
+/// Not at once: what was just written has to come back by the watch first.
+const SOON: Duration = Duration::from_millis(200);
+
+/// When the endpoint is to be looked at again, if nothing else happens.
+type Next = Option<Duration>;
+
+fn next_attempt(kept: &Kept) -> Option<Timestamp> {
+    Some(kept.drift.status.as_ref()?.next_attempt_at.as_ref()?.0)
+}
+
+/// Whether a person is asked about a deployment: then the question says what it would publish.
+fn asks(kept: &Kept) -> bool {
+    matches!(&kept.asked.gate, Gate::Wait(wait) if gate::asks_a_person(wait.reason))
+        && episode::deploys(&kept.violation)
+}
+
+/// When a Drift that waits goes on by itself.
+fn goes_on_at(kept: &Kept) -> Option<Timestamp> {
+    match &kept.asked.gate {
+        Gate::Wait(wait) => wait.until,
+        Gate::Open => next_attempt(kept),
+        Gate::Audit(..) => None,
     }
-    Round { ctx, account, endpoint }.run(candidates).await
 }
 
 /// One round of repairs.
@@ -85,25 +112,22 @@ impl Round<'_> {
         }
     }
 
-    async fn run(&self, candidates: Vec<&Kept>) -> Result<Action, Failure> {
+    async fn run(&self, candidates: Vec<&Kept>) -> Result<Next, Failure> {
         let session = self.ctx.sessions.of(&self.account.spec);
         let reader = session.observer(&self.endpoint.spec.region).at(Priority::Repair);
         let writer = session.repairer(&self.endpoint.spec.region).at(Priority::Repair);
         let id = self.id();
         let drifts: Vec<Drift> = candidates.iter().map(|k| k.drift.clone()).collect();
-        let parts = match self.fresh(&reader, &id, &drifts).await {
+        let parts = match self.fresh(&reader, &id, &candidates).await {
             Ok(parts) => parts,
             Err(error) => return self.failed(&drifts, &error).await,
         };
-        for drift in drifts
-            .iter()
-            .filter(|d| repairing(d) && !parts.iter().any(|p| Some(&p.uid) == d.uid().as_ref()))
-        {
+        for drift in drifts.iter().filter(|d| repairing(d) && !has_part(&parts, d)) {
             let why = "AWS needs other calls now than those that were planned: planning anew";
             self.stand(drift, Phase::Waiting, Reason::Overtaken, why, None).await?;
         }
         if parts.is_empty() {
-            return Ok(Action::requeue(Duration::from_secs(1)));
+            return Ok(Some(Duration::from_secs(1)));
         }
         let transaction = Transaction {
             reader: &reader,
@@ -118,17 +142,108 @@ impl Round<'_> {
         for held in &looked.held {
             self.hold(&drifts, held).await?;
         }
-        if looked.ready.is_empty() {
-            return Ok(Action::requeue(LOOK_AGAIN));
+        let ready: Vec<&Kept> = candidates
+            .into_iter()
+            .filter(|k| has_part(&looked.ready, &k.drift))
+            .collect();
+        if ready.is_empty() {
+            return Ok(Some(LOOK_AGAIN));
         }
+        if self.beyond_limits(&ready).await? {
+            // Those that may begin are looked at by themselves: the others' drafts are not this repair's own.
+            return Ok(Some(Duration::from_millis(200)));
+        }
+        self.count(&ready).await?;
         let mut begun = Vec::new();
-        for drift in drifts
-            .iter()
-            .filter(|d| looked.ready.iter().any(|p| Some(&p.uid) == d.uid().as_ref()))
-        {
-            begun.push(self.begin(drift).await?);
+        for kept in ready {
+            begun.push(self.begin(kept).await?);
         }
         self.carry_out(&transaction, &looked, begun, &reader, &id).await
+    }
+
+    /// Looks at what a deployment would publish, so that whoever is asked knows it. Nothing is repaired.
+    async fn show(&self, asking: Vec<&Kept>) -> Result<Next, Failure> {
+        let session = self.ctx.sessions.of(&self.account.spec);
+        let reader = session.observer(&self.endpoint.spec.region).at(Priority::Hint);
+        let id = self.id();
+        let Ok(parts) = self.fresh(&reader, &id, &asking).await else {
+            return Ok(Some(LOOK_AGAIN)); // what cannot be read now is said by the sweep
+        };
+        let transaction = Transaction {
+            reader: &reader,
+            writer: &reader, // whoever observes never writes
+            endpoint: &id,
+            exports: &self.ctx.exports,
+        };
+        let Ok(looked) = transaction.look(parts).await else {
+            return Ok(Some(LOOK_AGAIN));
+        };
+        for kept in asking {
+            let held = looked.held.iter().find(|h| Some(&h.uid) == kept.drift.uid().as_ref());
+            let edits = held.map(|h| h.pending_edits.clone()).unwrap_or_default();
+            if held.is_some() || has_part(&looked.ready, &kept.drift) {
+                let mut after = kept.drift.clone();
+                publishes(after.status.get_or_insert_default(), edits, &id.id, &kept.violation);
+                status::write(&self.api(&kept.drift), &kept.drift, &after).await?;
+            }
+        }
+        Ok(Some(LOOK_AGAIN))
+    }
+
+    /// Counts the repairs against their policies' limits before they begin; true if one must wait, which its Drift then says.
+    async fn beyond_limits(&self, ready: &[&Kept]) -> Result<bool, Failure> {
+        let mut beyond = false;
+        for kept in ready {
+            let Some(policy) = self
+                .ctx
+                .stores
+                .policies
+                .find(|p| p.uid().as_ref() == Some(&kept.drift.spec.policy_uid))
+            else {
+                continue; // deleted this moment: the Drift ends by that
+            };
+            let uid = kept.drift.uid().unwrap_or_default();
+            let name = self.endpoint.name_any();
+            let counted = policy.status.clone().unwrap_or_default();
+            let request = limits::Request {
+                drift: &uid,
+                endpoint: &name,
+                selected: counted.endpoints,
+            };
+            match limits::admit(&counted.repairs, request, &kept.policy.limits, self.ctx.now()) {
+                Ok(repairs) => {
+                    let mut after = policy.as_ref().clone();
+                    after.status.get_or_insert_default().repairs = repairs;
+                    let namespace = policy.namespace().unwrap_or_default();
+                    let api = Api::namespaced(self.ctx.client.clone(), &namespace);
+                    status::write(&api, policy.as_ref(), &after).await?;
+                }
+                Err(Gate::Wait(wait)) => {
+                    beyond = true;
+                    let again = wait.until.unwrap_or(self.ctx.now() + LOOK_AGAIN);
+                    self.wait(&kept.drift, wait.reason, &wait.message, again).await?;
+                }
+                Err(_) => beyond = true,
+            }
+        }
+        Ok(beyond)
+    }
+
+    /// Counts what is about to be put back, before it is.
+    async fn count(&self, ready: &[&Kept]) -> Result<(), Failure> {
+        let mut after = self.endpoint.clone();
+        let counts = &mut after.status.get_or_insert_default().put_back;
+        for kept in ready {
+            let things = case::things(&kept.drift.spec, &kept.violation);
+            let uid = kept.drift.uid().unwrap_or_default();
+            let approved = matches!(kept.asked.answer, Answer::Approved { .. });
+            // A repair that goes on after an interruption was counted when it began.
+            if !repairing(&kept.drift) {
+                contest::begin(counts, &things, &uid, approved, self.ctx.now());
+            }
+        }
+        status::write(&Api::all(self.ctx.client.clone()), self.endpoint, &after).await?;
+        Ok(())
     }
 
     async fn carry_out(
@@ -136,9 +251,9 @@ impl Round<'_> {
         transaction: &Transaction<'_>,
         looked: &Looked,
         begun: Vec<Drift>,
-        reader: &crate::aws::apigateway::client::Client,
+        reader: &Client,
         id: &EndpointId,
-    ) -> Result<Action, Failure> {
+    ) -> Result<Next, Failure> {
         let book = Book {
             ctx: self.ctx,
             drifts: Mutex::new(begun),
@@ -162,7 +277,7 @@ impl Round<'_> {
                     .await?;
                 }
                 self.look_again(reader, id).await;
-                Ok(Action::requeue(Duration::from_secs(1)))
+                Ok(Some(Duration::from_secs(1)))
             }
             End::Collided(why) => {
                 for drift in &drifts {
@@ -175,37 +290,37 @@ impl Round<'_> {
                     )
                     .await?;
                 }
-                Ok(Action::requeue(Duration::from_mins(5)))
+                Ok(Some(Duration::from_mins(5)))
             }
             End::Failed(error) => self.failed(&drifts, &error).await,
-            End::NotPersisted => Ok(Action::requeue(Duration::from_secs(1))),
+            End::NotPersisted => Ok(Some(Duration::from_secs(1))),
         }
     }
 
-    /// Plans freshly made from a fresh read. A plan that is another one than the persisted goes back to the Drift first.
-    async fn fresh(
-        &self,
-        reader: &crate::aws::apigateway::client::Client,
-        id: &EndpointId,
-        drifts: &[Drift],
-    ) -> Result<Vec<Part>, Error> {
+    /// Plans freshly made from a fresh read. A plan that is another one than the persisted goes back to the Drift first, and
+    /// so does everything when the endpoint has changed since it was judged: it has not settled.
+    async fn fresh(&self, reader: &Client, id: &EndpointId, candidates: &[&Kept]) -> Result<Vec<Part>, Error> {
         let depth = self.ctx.depth();
         let snapshot = sweep::again(reader, id, depth, &self.ctx.exports).await?;
         let name = self.endpoint.name_any();
-        if self.ctx.inventory.keep(&name, snapshot.clone(), depth, self.ctx.now()) {
+        let inventory = &self.ctx.inventory;
+        if inventory.keep(&name, snapshot.clone(), depth, Hand::Anybody, self.ctx.now()) {
             self.ctx.wake.endpoint(&name);
+            if !candidates.iter().any(|k| repairing(&k.drift)) {
+                return Ok(vec![]);
+            }
         }
         let judgement = Case::new(self.ctx, self.account, self.endpoint).judge(&snapshot);
-        Ok(drifts
+        Ok(candidates
             .iter()
-            .filter_map(|drift| part(drift, &judgement.verdicts, &id.id))
+            .filter_map(|kept| part(kept, &judgement.verdicts, &id.id))
             .collect())
     }
 
     /// The Drift says that AWS is about to be written, before it is.
-    async fn begin(&self, drift: &Drift) -> Result<Drift, Failure> {
-        let api = self.api(drift);
-        let mut drift = drift.clone();
+    async fn begin(&self, kept: &Kept) -> Result<Drift, Failure> {
+        let api = self.api(&kept.drift);
+        let mut drift = kept.drift.clone();
         if !drift.finalizers().iter().any(|f| f == FINALIZER) {
             let mut finalizers = drift.finalizers().to_vec();
             finalizers.push(FINALIZER.into());
@@ -220,14 +335,17 @@ impl Round<'_> {
         let status = after.status.get_or_insert_default();
         status.attempts += 1;
         status.next_attempt_at = None;
-        status.pending_edits.clear();
         episode::stand(
             status,
             Phase::Repairing,
             Some(Reason::Repairing),
             "the repair is under way",
         );
-        let open = Said::new("Authorized", true, Reason::Authorized, "enforcement is Enforce");
+        let why = match &kept.asked.answer {
+            Answer::Approved { by } => format!("approved by {by}"),
+            _ => "enforcement is Enforce".to_owned(),
+        };
+        let open = Said::new("Authorized", true, Reason::Authorized, why);
         condition::set(&mut status.conditions, open, None, now);
         let under_way = Said::new("Repaired", Status::Unknown, Reason::Repairing, "");
         condition::set(&mut status.conditions, under_way, None, now);
@@ -258,19 +376,15 @@ impl Round<'_> {
     }
 
     /// A repair is believed only after a new read shows it.
-    async fn verify(
-        &self,
-        reader: &crate::aws::apigateway::client::Client,
-        id: &EndpointId,
-        drifts: &[Drift],
-    ) -> Result<Action, Failure> {
+    async fn verify(&self, reader: &Client, id: &EndpointId, drifts: &[Drift]) -> Result<Next, Failure> {
         let depth = self.ctx.depth();
         let snapshot = match sweep::again(reader, id, depth, &self.ctx.exports).await {
             Ok(snapshot) => snapshot,
             Err(error) => return self.failed(drifts, &error).await,
         };
         let name = self.endpoint.name_any();
-        self.ctx.inventory.keep(&name, snapshot.clone(), depth, self.ctx.now());
+        let inventory = &self.ctx.inventory;
+        inventory.keep(&name, snapshot.clone(), depth, Hand::Own, self.ctx.now());
         let judgement = Case::new(self.ctx, self.account, self.endpoint).judge(&snapshot);
         let mut open = false;
         for drift in drifts {
@@ -302,19 +416,23 @@ impl Round<'_> {
         }
         self.ctx.wake.endpoint(&name); // its status still tells of before
         Ok(if open {
-            Action::requeue(LOOK_AGAIN.min(VERIFY_WITHIN))
+            Some(LOOK_AGAIN.min(VERIFY_WITHIN))
         } else {
-            Action::await_change()
+            None
         })
     }
 
     /// Reads the endpoint again after somebody else wrote.
-    async fn look_again(&self, reader: &crate::aws::apigateway::client::Client, id: &EndpointId) {
+    async fn look_again(&self, reader: &Client, id: &EndpointId) {
         let depth = self.ctx.depth();
         if let Ok(snapshot) = sweep::again(reader, id, depth, &self.ctx.exports).await {
-            self.ctx
-                .inventory
-                .keep(&self.endpoint.name_any(), snapshot, depth, self.ctx.now());
+            self.ctx.inventory.keep(
+                &self.endpoint.name_any(),
+                snapshot,
+                depth,
+                Hand::Anybody,
+                self.ctx.now(),
+            );
         }
     }
 
@@ -324,12 +442,8 @@ impl Round<'_> {
         };
         let mut after = drift.clone();
         let status = after.status.get_or_insert_default();
-        status.pending_edits = held
-            .pending_edits
-            .iter()
-            .take(32)
-            .map(|e| e.chars().take(512).collect())
-            .collect();
+        status.pending_edits.clone_from(&held.pending_edits);
+        status.plan_digest = plan::decided(&held.calls, &status.pending_edits, &status.deploys_with);
         episode::stand(status, Phase::Waiting, Some(held.reason), &held.message);
         let closed = Said::new("Authorized", false, held.reason, held.message.clone());
         condition::set(&mut status.conditions, closed, None, self.ctx.now());
@@ -337,10 +451,22 @@ impl Round<'_> {
         Ok(())
     }
 
+    /// A Drift that waits until a moment.
+    async fn wait(&self, drift: &Drift, reason: Reason, message: &str, until: Timestamp) -> Result<(), Failure> {
+        let mut after = drift.clone();
+        let status = after.status.get_or_insert_default();
+        episode::stand(status, Phase::Waiting, Some(reason), message);
+        let closed = Said::new("Authorized", false, reason, message);
+        condition::set(&mut status.conditions, closed, None, self.ctx.now());
+        status.next_attempt_at = Some(Time(until));
+        status::write(&self.api(drift), drift, &after).await?;
+        Ok(())
+    }
+
     /// A failure of AWS: transient ones are tried again soon and stay what they were, settled ones are said.
-    async fn failed(&self, drifts: &[Drift], error: &Error) -> Result<Action, Failure> {
+    async fn failed(&self, drifts: &[Drift], error: &Error) -> Result<Next, Failure> {
         if error.class == Class::Fenced {
-            return Ok(Action::requeue(Duration::from_secs(1)));
+            return Ok(Some(Duration::from_secs(1)));
         }
         let mut soonest = LOOK_AGAIN;
         for drift in drifts {
@@ -361,7 +487,7 @@ impl Round<'_> {
             self.stand(drift, phase, reason, &sweeper::explain(error), Some(after))
                 .await?;
         }
-        Ok(Action::requeue(soonest))
+        Ok(Some(soonest))
     }
 
     async fn stand(
@@ -398,8 +524,20 @@ fn repairing(drift: &Drift) -> bool {
     drift.status.as_ref().is_some_and(|s| s.phase == Phase::Repairing)
 }
 
+fn has_part(parts: &[Part], drift: &Drift) -> bool {
+    parts.iter().any(|part| Some(&part.uid) == drift.uid().as_ref())
+}
+
+/// What a deployment would publish besides, as the Drift shows it to whoever is asked.
+fn publishes(status: &mut DriftStatus, edits: Vec<String>, rest_api: &str, violation: &Violation) {
+    let Remedy::Plan(found) = &violation.remedy else { return };
+    status.pending_edits = edits;
+    status.plan_digest = plan::decided(&found.calls(rest_api), &status.pending_edits, &status.deploys_with);
+}
+
 /// The part that a Drift has in a repair, if the plan that AWS needs now is the one that is persisted.
-fn part(drift: &Drift, verdicts: &[Verdict], rest_api: &str) -> Option<Part> {
+fn part(kept: &Kept, verdicts: &[Verdict], rest_api: &str) -> Option<Part> {
+    let drift = &kept.drift;
     let identity = episode::Identity::of_drift(&drift.spec);
     let verdict = verdicts.iter().find(|v| episode::Identity::of_verdict(v) == identity)?;
     let Outcome::Violated(violation) = &verdict.outcome else {
@@ -410,15 +548,17 @@ fn part(drift: &Drift, verdicts: &[Verdict], rest_api: &str) -> Option<Part> {
     };
     let status = drift.status.as_ref()?;
     let calls = found.calls(rest_api);
-    let same = plan::digest(&calls) == status.plan_digest;
+    let same = plan::decided(&calls, &status.pending_edits, &status.deploys_with) == status.plan_digest;
     // An interrupted repair may have made a part of its calls already: less than what is persisted may be done.
     let rest = status.phase == Phase::Repairing && within(&calls, &status.plan);
+    let approved = matches!(kept.asked.answer, Answer::Approved { .. });
     (same || rest).then(|| Part {
         uid: drift.uid().unwrap_or_default(),
         target: verdict.target,
         resource: verdict.resource.clone(),
         plan: found.clone(),
         redeploy: violation.redeploy,
+        approved_edits: approved.then(|| status.pending_edits.clone()),
         intent: status.intent.clone(),
     })
 }

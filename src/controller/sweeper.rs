@@ -20,6 +20,7 @@ use crate::api::{AwsAccount, AwsEndpoint, REQUESTED_AT, Reason, Status};
 use crate::aws::apigateway::read::Depth;
 use crate::aws::budget::Priority;
 use crate::aws::{Class, Error};
+use crate::inventory::Hand;
 use crate::inventory::sweep::{self, Listener};
 use crate::judge::Snapshot;
 use crate::judge::snapshot::EndpointId;
@@ -280,7 +281,7 @@ impl Listener for Ears<'_> {
                 .any(|d| d.spec.endpoint == name && super::episode::is_open(d))
         };
         let news = match result {
-            Ok(snapshot) => self.ctx.inventory.keep(&name, snapshot, depth, now),
+            Ok(snapshot) => self.ctx.inventory.keep(&name, snapshot, depth, Hand::Anybody, now),
             Err(error) => self.ctx.inventory.failed(&name, &explain(&error), now),
         };
         if news || open() {

@@ -22,6 +22,17 @@ pub struct Reading {
     pub at: Timestamp,
     /// Why a later one failed, if it did.
     pub failure: Option<String>,
+    /// Whether what it shows is Plumbline's own doing.
+    pub own: bool,
+}
+
+/// Whose doing a new reading shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hand {
+    /// Somebody's.
+    Anybody,
+    /// A repair of Plumbline's that was just made.
+    Own,
 }
 
 /// What was last read of every endpoint, by the name of its `AwsEndpoint`.
@@ -47,13 +58,13 @@ impl Inventory {
     }
 
     /// Keeps a complete reading; true if it says something new.
-    pub fn keep(&self, name: &str, snapshot: Arc<Snapshot>, depth: Depth, at: Timestamp) -> bool {
+    pub fn keep(&self, name: &str, snapshot: Arc<Snapshot>, depth: Depth, hand: Hand, at: Timestamp) -> bool {
         self.missing().remove(name);
         let mut readings = self.readings();
         let before = readings.get(name);
-        let same = before.is_some_and(|b| {
-            b.failure.is_none() && b.depth == depth && b.snapshot.as_ref().is_some_and(|s| s.digest == snapshot.digest)
-        });
+        let alike = before.filter(|b| b.snapshot.as_ref().is_some_and(|s| s.digest == snapshot.digest));
+        let same = alike.is_some_and(|b| b.failure.is_none() && b.depth == depth);
+        let own = hand == Hand::Own || alike.is_some_and(|b| b.own);
         readings.insert(
             name.to_owned(),
             Reading {
@@ -61,6 +72,7 @@ impl Inventory {
                 depth,
                 at,
                 failure: None,
+                own,
             },
         );
         !same
@@ -74,6 +86,7 @@ impl Inventory {
             depth: Depth::Stages,
             at,
             failure: None,
+            own: false,
         });
         let new = reading.failure.as_deref() != Some(why);
         reading.failure = Some(why.to_owned());

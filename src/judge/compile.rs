@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::cel::{Document, Program};
 use super::path::Path;
+use super::window::{self, Window};
 use crate::api::policy::{EndpointPolicySpec, Enforcement, PolicyRule, Redeploy, Selector, Severity, Target};
 
 /// Which policy, and which edition of it.
@@ -36,8 +37,27 @@ pub struct Policy {
     pub redeploy: Redeploy,
     /// Whether drafts are patched.
     pub drafts: bool,
+    /// Whether endpoints that another tool manages are repaired unasked.
+    pub managed: bool,
+    /// Whether repairs are suspended.
+    pub suspend: bool,
+    /// How much may be repaired, and how soon.
+    pub limits: Limits,
+    /// When repairs may begin; none: always.
+    pub windows: Vec<Window>,
     /// What must hold.
     pub rules: Vec<Rule>,
+}
+
+/// How much may be repaired, and how soon.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Drifts whose repair may begin within an hour.
+    pub repairs_per_hour: u16,
+    /// The share of the selected endpoints that may be repaired within an hour, 1 to 100.
+    pub share_percent: u8,
+    /// How long a drift must stand, and its endpoint be left alone.
+    pub settle: jiff::SignedDuration,
 }
 
 /// A rule, ready to be asked.
@@ -120,11 +140,7 @@ impl std::fmt::Display for Fault {
 pub fn compile(id: PolicyRef, spec: &EndpointPolicySpec) -> Result<Policy, Vec<Fault>> {
     let mut faults = Vec::new();
     if spec.rules.is_empty() {
-        faults.push(Fault {
-            rule: String::new(),
-            field: "rules",
-            message: "write at least one rule".into(),
-        });
+        faults.push(policy_fault("rules", "write at least one rule".into()));
     }
     let mut names = std::collections::BTreeSet::new();
     let mut rules = Vec::new();
@@ -141,6 +157,8 @@ pub fn compile(id: PolicyRef, spec: &EndpointPolicySpec) -> Result<Policy, Vec<F
             Err(found) => faults.extend(found),
         }
     }
+    let limits = limits(spec, &mut faults);
+    let windows = windows(spec, &mut faults);
     if !faults.is_empty() {
         return Err(faults);
     }
@@ -152,8 +170,50 @@ pub fn compile(id: PolicyRef, spec: &EndpointPolicySpec) -> Result<Policy, Vec<F
         params: Document::new(Value::Object(spec.params.clone())),
         redeploy: spec.redeploy,
         drafts: spec.repairs.drafts,
+        managed: spec.repairs.managed,
+        suspend: spec.suspend,
+        limits,
+        windows,
         rules,
     })
+}
+
+fn policy_fault(field: &'static str, message: String) -> Fault {
+    Fault {
+        rule: String::new(),
+        field,
+        message,
+    }
+}
+
+fn limits(spec: &EndpointPolicySpec, faults: &mut Vec<Fault>) -> Limits {
+    let written = &spec.limits;
+    let settle = window::duration(&written.settle).unwrap_or_else(|why| {
+        faults.push(policy_fault("limits.settle", why));
+        jiff::SignedDuration::ZERO
+    });
+    let share = written.share.strip_suffix('%').and_then(|share| share.parse().ok());
+    let share_percent = share.filter(|share| (1..=100).contains(share)).unwrap_or_else(|| {
+        let why = format!("`{}`: write a share from 1% to 100%, as in \"20%\"", written.share);
+        faults.push(policy_fault("limits.share", why));
+        1
+    });
+    Limits {
+        repairs_per_hour: written.repairs_per_hour,
+        share_percent,
+        settle,
+    }
+}
+
+fn windows(spec: &EndpointPolicySpec, faults: &mut Vec<Fault>) -> Vec<Window> {
+    let mut windows = Vec::new();
+    for written in &spec.windows {
+        match Window::compile(written) {
+            Ok(window) => windows.push(window),
+            Err(why) => faults.push(policy_fault("windows", why)),
+        }
+    }
+    windows
 }
 
 fn compile_rule(rule: &PolicyRule, enforcement: Enforcement) -> Result<Rule, Vec<Fault>> {

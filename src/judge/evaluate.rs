@@ -317,7 +317,8 @@ impl<'a> Case<'a> {
             difference,
             remedy,
             allowed,
-            cut_by_grant: allowed < self.rule.enforcement,
+            asked: self.rule.enforcement,
+            granted: self.granted,
             redeploy: self.policy.redeploy,
             drafts: self.policy.drafts,
             allow_disruption: self.rule.allow_disruption,
@@ -373,7 +374,7 @@ impl<'a> Case<'a> {
                 let immediate = matches!(self.rule.target, Target::Stage | Target::DomainName);
                 let deploy = scope == Scope::Live && !immediate && (there.deployment || mended);
                 let paths = if there.paths.is_empty() {
-                    rule::overlay_paths(&overlay)
+                    self.properties(&overlay)
                 } else {
                     there.paths
                 };
@@ -388,6 +389,19 @@ impl<'a> Case<'a> {
                 (Some(wanted), Remedy::Plan(plan))
             }
         }
+    }
+
+    /// The properties that an overlay sets: the same ones whether patches or a deployment alone put them right.
+    fn properties(&self, overlay: &Value) -> Vec<Path> {
+        let mut found = Vec::new();
+        for at in rule::overlay_paths(overlay) {
+            let length = self.table().property(&at).map_or(at.keys().len(), |p| p.path.len());
+            let property = Path::of(at.keys()[..length].to_vec());
+            if !found.contains(&property) {
+                found.push(property);
+            }
+        }
+        found
     }
 
     /// What is laid over the draft.

@@ -3,11 +3,13 @@
 //! Pure: no I/O, no clients, no clock, no randomness. The same snapshot, policies, exceptions, grants and time give the
 //! same verdicts and plans, always.
 
+pub mod allowed;
 pub mod cel;
 pub mod compile;
 mod conflict;
 pub mod evaluate;
 pub mod iam;
+pub mod managed;
 pub mod path;
 pub mod plan;
 mod rule;
@@ -15,6 +17,7 @@ pub mod select;
 pub mod snapshot;
 pub mod table;
 pub mod verdict;
+pub mod window;
 
 pub use compile::compile;
 pub use evaluate::{Question, judge};

@@ -319,6 +319,14 @@ pub fn digest(calls: &[Call]) -> String {
     hex(&serde_json::to_vec(calls).unwrap_or_default())
 }
 
+/// SHA-256, in hex, over everything that a person decides about: the calls, and what a deployment would publish besides.
+pub fn decided(calls: &[Call], pending_edits: &[String], deploys_with: &[String]) -> String {
+    if pending_edits.is_empty() && deploys_with.is_empty() {
+        return digest(calls);
+    }
+    hex(&serde_json::to_vec(&(calls, pending_edits, deploys_with)).unwrap_or_default())
+}
+
 /// SHA-256, in hex.
 pub fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;

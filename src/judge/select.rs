@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
 use super::snapshot::EndpointId;
-use crate::api::account::{AwsAccountSpec, Grant};
+use crate::api::account::{AwsAccountSpec, Exceptions, Grant};
 use crate::api::exception::EndpointExceptionSpec;
 use crate::api::policy::{Enforcement, Selector};
 
@@ -65,6 +65,15 @@ pub fn grants_anything(account: &AwsAccountSpec, namespace: &BTreeMap<String, St
         .grants
         .iter()
         .any(|grant| labels_match(&grant.namespaces, namespace))
+}
+
+/// Whether exceptions of a namespace count in the account: one grant that forbids them is enough.
+pub fn forbids_exceptions(account: &AwsAccountSpec, namespace: &BTreeMap<String, String>) -> bool {
+    account
+        .grants
+        .iter()
+        .filter(|grant| labels_match(&grant.namespaces, namespace))
+        .any(|grant| grant.exceptions == Exceptions::Forbidden)
 }
 
 /// Whether an exception of the policy's namespace exempts this endpoint from this rule now.

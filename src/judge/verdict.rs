@@ -70,10 +70,12 @@ pub struct Violation {
     pub difference: Vec<Change>,
     /// How it is put right.
     pub remedy: Remedy,
-    /// How far Plumbline may go, after the grant.
+    /// How far Plumbline may go: the least of what is asked for and granted.
     pub allowed: Enforcement,
-    /// Whether the grant, not the policy, is what holds it back.
-    pub cut_by_grant: bool,
+    /// What the rule itself asks for.
+    pub asked: Enforcement,
+    /// The most that the account grants.
+    pub granted: Enforcement,
     /// Whether a repair may deploy.
     pub redeploy: Redeploy,
     /// Whether drafts are patched.

@@ -42,6 +42,8 @@ pub fn drift() -> Drift {
             target: Target::Method,
             resource: "GET /pets".into(),
             previous: None,
+            reverts: None,
+            approval: None,
         },
         status: Some(DriftStatus {
             phase: Phase::Waiting,

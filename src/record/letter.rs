@@ -214,6 +214,7 @@ fn ending(entry: &Entry) -> &'static str {
         Some(Resolution::PolicyDeleted) => "the policy or its rule is gone",
         Some(Resolution::AccountRemoved) => "the account is gone or its grant withdrawn",
         Some(Resolution::Gone) => "it is gone",
+        Some(Resolution::Reverted) => "a person had the repair taken back",
         None => "it is over",
     }
 }

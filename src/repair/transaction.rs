@@ -35,6 +35,8 @@ pub struct Part {
     pub plan: Plan,
     /// Whether it may deploy.
     pub redeploy: Redeploy,
+    /// Others' edits that a person agreed to have published, as the Drift shows them.
+    pub approved_edits: Option<Vec<String>>,
     /// What was about to be done when an earlier attempt ended.
     pub intent: Option<Intent>,
 }
@@ -63,8 +65,10 @@ pub struct Held {
     pub reason: Reason,
     /// In a sentence.
     pub message: String,
-    /// What a deployment would publish besides.
+    /// What a deployment would publish besides, as a Drift shows it.
     pub pending_edits: Vec<String>,
+    /// The calls of its plan.
+    pub calls: Vec<Call>,
 }
 
 /// How far a repair came.
@@ -150,7 +154,7 @@ impl Transaction<'_> {
             looked.stages.insert(stage.clone(), found.deployment_id.clone());
         }
         for part in parts {
-            match refusal(&part, &verdicts, &canaries) {
+            match refusal(&part, id, &verdicts, &canaries) {
                 Some(held) => looked.held.push(held),
                 None => looked.ready.push(part),
             }
@@ -293,6 +297,7 @@ fn has_canary(stage: &Value) -> bool {
 
 fn refusal(
     part: &Part,
+    rest_api: &str,
     verdicts: &BTreeMap<String, Cleanliness>,
     canaries: &std::collections::BTreeSet<String>,
 ) -> Option<Held> {
@@ -301,6 +306,7 @@ fn refusal(
         reason,
         message,
         pending_edits,
+        calls: part.plan.calls(rest_api),
     };
     for stage in &part.plan.deploy {
         if canaries.contains(stage) {
@@ -310,12 +316,13 @@ fn refusal(
         let Some(clean) = verdicts.get(stage) else {
             return Some(held(Reason::Gone, format!("stage {stage} is gone"), vec![]));
         };
-        if let Gate::Wait(reason, message) = gate::decide_deployment(part.redeploy, stage, clean) {
+        let approved = part.approved_edits.as_deref();
+        if let Gate::Wait(wait) = gate::decide_deployment(part.redeploy, stage, clean, approved) {
             let edits = match clean {
-                Cleanliness::Dirty(edits) | Cleanliness::CannotTell(edits) => edits.clone(),
+                Cleanliness::Dirty(edits) | Cleanliness::CannotTell(edits) => gate::shown(edits),
                 Cleanliness::Clean => vec![],
             };
-            return Some(held(reason, message, edits));
+            return Some(held(wait.reason, wait.message, edits));
         }
     }
     None

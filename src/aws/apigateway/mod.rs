@@ -4,9 +4,11 @@
 //! * `document`, `fields`, `export`, `assemble`: from AWS's JSON to what the judge looks at. Pure.
 //! * `properties`: the property tables. Pure.
 //! * `compare`: would a deployment publish anybody's edits? Pure.
+//! * `command`: the calls of a plan as a person would type them. Pure.
 
 pub mod assemble;
 pub mod client;
+pub mod command;
 pub mod compare;
 pub mod document;
 pub mod export;

@@ -114,9 +114,12 @@ impl World {
             .unwrap()
     }
 
-    /// A policy of the story's namespace. `spec` is laid over `{accounts: [its account], enforcement: Enforce}`.
+    /// A policy of the story's namespace. `spec` is laid over `{accounts: [its account], enforcement: Enforce}`, without limits.
     pub async fn policy(&self, name: &str, spec: Value) -> EndpointPolicy {
-        let mut whole = json!({"accounts": [self.name], "enforcement": "Enforce"});
+        let mut whole = json!({
+            "accounts": [self.name], "enforcement": "Enforce",
+            "limits": {"settle": "0s", "share": "100%", "repairsPerHour": 1000},
+        });
         for (key, value) in spec.as_object().unwrap() {
             whole[key] = value.clone();
         }

@@ -1,0 +1,26 @@
+//! When an endpoint was last looked at for a question that waits for a person: not again at every turn.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The last looks, by the endpoint's name.
+#[derive(Default)]
+pub struct Looks(Mutex<HashMap<String, Instant>>);
+
+impl Looks {
+    /// Whether the last look is longer ago than that; if so, this is one.
+    pub fn due(&self, endpoint: &str, every: Duration) -> bool {
+        let mut looks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = looks.get(endpoint).is_none_or(|at| at.elapsed() >= every);
+        if due {
+            looks.insert(endpoint.to_owned(), Instant::now());
+        }
+        due
+    }
+
+    /// Forgets an endpoint.
+    pub fn forget(&self, endpoint: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(endpoint);
+    }
+}
