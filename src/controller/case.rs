@@ -15,13 +15,14 @@ use crate::api::exception::EndpointExceptionSpec;
 use crate::api::policy::Enforcement;
 use crate::api::{AwsAccount, AwsEndpoint};
 use crate::aws::apigateway::properties;
+use crate::aws::session::Session;
 use crate::inventory::Reading;
 use crate::judge::cel::Document;
 use crate::judge::compile::Policy;
 use crate::judge::managed::managed_by;
 use crate::judge::verdict::{Remedy, Violation, slot};
 use crate::judge::{self, Judgement, Question, Snapshot, Verdict, select, window};
-use crate::repair::contest;
+use crate::repair::contest::{self, HeldBack};
 use crate::repair::gate::{self, Answer, Facts, Gate};
 
 /// How often each thing was put back.
@@ -84,38 +85,54 @@ impl<'a> Case<'a> {
         put_back: &mut Counts,
         guarded: bool,
     ) -> Asked {
-        let now = self.ctx.now();
         let nothing = DriftStatus::default();
         let status = drift.status.as_ref().unwrap_or(&nothing);
         let answer = episode::answer(drift.spec.approval.as_ref(), status, guarded);
-        let who = status
-            .actors
-            .as_ref()
-            .and_then(|a| a.editor.as_ref())
-            .map(|a| a.name.as_str());
+        let who = status.actors.as_ref().and_then(|a| a.editor.as_ref());
+        let who = who.map(|a| a.name.as_str());
         let things = things(&drift.spec, violation);
         let uid = drift.uid().unwrap_or_default();
-        let held_back = contest::ask(put_back, &things, &uid, who, now);
-        let detected = status.detected_at.as_ref().map_or(now, |at| at.0);
-        let settle = policy.limits.settle;
-        let suspended = self.ctx.suspension(self.account, policy.suspend);
-        let facts = Facts {
-            violation,
-            suspended: suspended.as_ref(),
-            answer: &answer,
-            managed_by: self.managed_by.as_deref().filter(|_| !policy.managed),
-            held_back: held_back.as_ref(),
-            settled_at: detected
-                .max(self.changed_at)
-                .checked_add(settle)
-                .unwrap_or(Timestamp::MAX),
-            hours: window::hours(&policy.windows, now),
-            now,
-        };
+        let held_back = contest::ask(put_back, &things, &uid, who, self.ctx.now());
         Asked {
-            gate: gate::decide(&facts),
+            gate: self.decide(policy, violation, drift, &answer, held_back.as_ref()),
             answer,
         }
+    }
+
+    /// The gate's answer to a person's answer.
+    pub fn decide(
+        &self,
+        policy: &Policy,
+        violation: &Violation,
+        drift: &Drift,
+        answer: &Answer,
+        held_back: Option<&HeldBack>,
+    ) -> Gate {
+        let now = self.ctx.now();
+        let detected = drift.status.as_ref().and_then(|s| s.detected_at.as_ref());
+        let stood_since = detected.map_or(now, |at| at.0).max(self.changed_at);
+        let settle = policy.limits.settle;
+        let suspended = self.ctx.suspension(self.account, policy.suspend);
+        gate::decide(&Facts {
+            violation,
+            suspended: suspended.as_ref(),
+            answer,
+            managed_by: self.managed_by.as_deref().filter(|_| !policy.managed),
+            held_back,
+            settled_at: stood_since.checked_add(settle).unwrap_or(Timestamp::MAX),
+            hours: window::hours(&policy.windows, now),
+            now,
+        })
+    }
+
+    /// Whether the account has an audit bucket.
+    pub fn records(&self) -> bool {
+        self.account.spec.audit.is_some()
+    }
+
+    /// The account's session.
+    pub fn session(&self) -> Arc<Session> {
+        self.ctx.sessions.of(&self.account.spec)
     }
 
     /// Asks the judge.

@@ -12,6 +12,7 @@ use super::case::{Asked, Case, Counts};
 use super::context::Context;
 use super::episode::{self, Seen, Step};
 use super::outcome::Failure;
+use super::revert::Reverts;
 use super::{names, remedy, status, summary};
 use crate::api::condition::{self, Said};
 use crate::api::drift::{Drift, DriftSpec, Resolution};
@@ -61,7 +62,20 @@ pub async fn reconcile(endpoint: Arc<AwsEndpoint>, ctx: Arc<Context>) -> Result<
     let kept = write_steps(&writing, &endpoint, steps, &mut put_back).await?;
     // Values with which a rule held must stand before a repair can need them after a restart.
     let endpoint = write_status(&ctx, &endpoint, &case, snapshot, &judgement, put_back).await?;
+    let reverts = Reverts {
+        ctx: &ctx,
+        case: &case,
+        endpoint: &endpoint,
+        drifts: &of_endpoint(&drifts, &name),
+    };
+    if let Some(again) = reverts.run().await? {
+        return Ok(Action::requeue(again)); // one writer, one thing at a time
+    }
     remedy::repair(&ctx, &account, &endpoint, kept).await
+}
+
+fn of_endpoint(drifts: &[Arc<Drift>], name: &str) -> Vec<Arc<Drift>> {
+    drifts.iter().filter(|d| d.spec.endpoint == name).cloned().collect()
 }
 
 /// Whether Kubernetes checks who approves: asked only where somebody did.

@@ -89,7 +89,8 @@ pub fn settle<'a>(
 ) -> Vec<Step<'a>> {
     let mut open: BTreeMap<Identity, &Drift> = BTreeMap::new();
     let mut last: BTreeMap<Identity, &Drift> = BTreeMap::new();
-    for drift in drifts.iter().map(AsRef::as_ref).filter(|d| d.spec.endpoint == endpoint) {
+    let mine = |d: &&Drift| d.spec.endpoint == endpoint && d.spec.reverts.is_none();
+    for drift in drifts.iter().map(AsRef::as_ref).filter(mine) {
         let episodes = if is_open(drift) { &mut open } else { &mut last };
         let newest = episodes.entry(Identity::of_drift(&drift.spec)).or_insert(drift);
         if newest.metadata.creation_timestamp < drift.metadata.creation_timestamp {

@@ -1,7 +1,8 @@
 //! The reconcilers, thin: I/O, pure, I/O, in that order.
 //!
 //! * `account`: credentials, lease, and a `sweeper` for each account.
-//! * `endpoint`: from a snapshot to verdicts (`case`), Drifts (`episode`, pure) and repairs (`remedy`).
+//! * `endpoint`: from a snapshot to verdicts (`case`), Drifts (`episode`, pure) and repairs (`remedy`), and
+//!   what people have taken back (`revert`).
 //! * `drift`: recorded, told, retired.
 //! * `policy`: compiled, counted.
 //! * `exception`: does it count?
@@ -21,6 +22,7 @@ mod names;
 mod outcome;
 mod policy;
 mod remedy;
+mod revert;
 mod status;
 mod summary;
 mod sweeper;

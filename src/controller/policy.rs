@@ -173,7 +173,7 @@ fn tally(policy: &EndpointPolicy, accounts: &[Arc<AwsAccount>], ctx: &Context) -
         .drifts
         .state()
         .iter()
-        .filter(|d| d.spec.policy_uid == uid && episode::is_open(d))
+        .filter(|d| d.spec.policy_uid == uid && d.spec.reverts.is_none() && episode::is_open(d))
     {
         tally.drifts += 1;
         if drift.status.as_ref().is_some_and(|s| s.phase == Phase::Waiting) {

@@ -29,7 +29,7 @@ use crate::judge::snapshot::EndpointId;
 use crate::judge::verdict::{Outcome, Remedy, Verdict, Violation};
 use crate::repair::gate::{self, Answer, Gate};
 use crate::repair::transaction::{End, Held, Ledger, Looked, Part, Transaction, retry_after};
-use crate::repair::{contest, limits};
+use crate::repair::{contest, limits, revert};
 
 /// A Drift that waits for something on AWS is looked at again when a sweep finds news, and otherwise this often.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
@@ -360,6 +360,8 @@ impl Round<'_> {
             if let (Some(intent), Some(deployment)) = (&mut status.intent, deployment) {
                 intent.deployment_id = Some(deployment.to_owned());
             }
+            status.inverse = revert::calls(&status.inverse, &self.endpoint.spec.id, status.intent.as_ref());
+            status.inverse_digest = plan::digest(&status.inverse);
             let done = Said::new("Repaired", true, Reason::Repaired, "");
             condition::set(&mut status.conditions, done, None, self.ctx.now());
             let look = Said::new("Verified", Status::Unknown, Reason::Verifying, "");

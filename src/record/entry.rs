@@ -125,6 +125,9 @@ pub struct Entry {
     pub target: Target,
     /// Which one of the endpoint, empty for the endpoint itself.
     pub resource: String,
+    /// The uid of the Drift whose repair this one takes back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reverts: Option<String>,
     /// Live or draft.
     pub scope: Scope,
     /// The stages whose callers meet it.
@@ -266,6 +269,7 @@ impl Entry {
             },
             target: spec.target,
             resource: spec.resource,
+            reverts: spec.reverts,
             scope: status.scope,
             stages: status.stages,
             finding: status.finding,

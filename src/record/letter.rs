@@ -23,6 +23,7 @@ const SENTENCE: usize = 2000;
 /// At most 100 characters of ASCII, in one line.
 pub fn subject(entry: &Entry) -> String {
     let what = match entry.transition {
+        Transition::Detected if entry.reverts.is_some() => "Repair to be taken back",
         Transition::Detected => "Drift",
         Transition::Waiting => "Drift waits",
         Transition::Failed => "Repair failed",
@@ -52,6 +53,7 @@ pub fn body(entry: &Entry) -> String {
 fn write(entry: &Entry, to: &mut String) -> std::fmt::Result {
     let (name, rule) = (name(entry), &entry.rule);
     match entry.transition {
+        _ if entry.reverts.is_some() => writeln!(to, "On {name} a repair by the rule {rule} is taken back.")?,
         Transition::Detected => writeln!(to, "{name} violates the rule {rule}.")?,
         Transition::Waiting => writeln!(to, "{name} violates the rule {rule}, and the repair waits.")?,
         Transition::Failed => writeln!(to, "{name} violates the rule {rule}, and the repair did not work.")?,

@@ -3,4 +3,5 @@
 pub mod contest;
 pub mod gate;
 pub mod limits;
+pub mod revert;
 pub mod transaction;

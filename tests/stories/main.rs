@@ -8,4 +8,6 @@
 
 mod support;
 
+mod approval;
+mod brakes;
 mod drift_is_repaired;

@@ -274,6 +274,31 @@ impl Developer {
         call.patch_operations(replace(path, value)).send().await.unwrap();
     }
 
+    /// The deployment that a stage points at.
+    pub async fn deployment(&self, api: &str, stage: &str) -> String {
+        let found = self
+            .0
+            .get_stage()
+            .rest_api_id(api)
+            .stage_name(stage)
+            .send()
+            .await
+            .unwrap();
+        found.deployment_id().unwrap().to_owned()
+    }
+
+    /// Tags an API.
+    pub async fn tag(&self, api: &str, key: &str, value: &str) {
+        let arn = format!("arn:aws:apigateway:{REGION}::/restapis/{api}");
+        self.0
+            .tag_resource()
+            .resource_arn(arn)
+            .tags(key, value)
+            .send()
+            .await
+            .unwrap();
+    }
+
     /// Patches an API.
     pub async fn update_api(&self, api: &str, path: &str, value: &str) {
         self.0

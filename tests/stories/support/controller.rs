@@ -20,6 +20,11 @@ static NUMBER: AtomicU32 = AtomicU32::new(0);
 impl Controller {
     /// Starts it for one world.
     pub async fn start(world: &World, environment: &[(&str, &str)]) -> Self {
+        Self::start_with(world, environment, &[]).await
+    }
+
+    /// The same with more arguments.
+    pub async fn start_with(world: &World, environment: &[(&str, &str)], arguments: &[&str]) -> Self {
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(&world.name);
         std::fs::create_dir_all(&folder).unwrap();
         let kubeconfig = folder.join("kubeconfig");
@@ -37,6 +42,8 @@ impl Controller {
                 "127.0.0.1:0",
             ])
             .args(["--account-selector", &format!("story={}", world.name)])
+            .args(["--approval-policy", "plumbline-approval"])
+            .args(arguments)
             .env_clear()
             .envs(std::env::var("PATH").map(|path| ("PATH", path)))
             .env("KUBECONFIG", &kubeconfig)

@@ -3,6 +3,7 @@
 pub mod aws;
 pub mod cluster;
 pub mod controller;
+pub mod people;
 pub mod wait;
 
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -10,9 +11,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use awsim::seed::{Fleet, Seed};
 use awsim::{Awsim, Running};
 use jiff::Timestamp;
-use kube::api::{Api, PostParams};
+use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
 use kube::{Client, ResourceExt};
-use plumbline::api::{AwsAccount, AwsEndpoint, Drift, EndpointPolicy};
+use plumbline::api::{AwsAccount, AwsEndpoint, Drift, EndpointException, EndpointPolicy};
 use serde_json::{Value, json};
 
 pub use wait::until;
@@ -161,6 +162,69 @@ impl World {
         self.controller = Some(controller::Controller::start(self, environment).await);
     }
 
+    /// Starts the controller with more arguments.
+    pub async fn start_with_args(&mut self, arguments: &[&str]) {
+        self.controller = Some(controller::Controller::start_with(self, &[], arguments).await);
+    }
+
+    /// Merges into a policy's spec.
+    pub async fn change_policy(&self, name: &str, spec: Value) {
+        let patch = Patch::Merge(json!({"spec": spec}));
+        self.policies()
+            .patch(name, &PatchParams::default(), &patch)
+            .await
+            .unwrap();
+    }
+
+    /// Merges into the account's spec.
+    pub async fn change_account(&self, spec: Value) {
+        let patch = Patch::Merge(json!({"spec": spec}));
+        self.accounts()
+            .patch(&self.name, &PatchParams::default(), &patch)
+            .await
+            .unwrap();
+    }
+
+    /// The endpoints of the story's account.
+    pub async fn my_endpoints(&self) -> Vec<AwsEndpoint> {
+        let params = ListParams::default().fields(&format!("spec.accountId={}", self.account_id));
+        self.endpoints().list(&params).await.unwrap().items
+    }
+
+    /// An exception for every endpoint.
+    pub async fn exception(&self, name: &str, policy: &str, expires_at: Timestamp) {
+        let expires_at = expires_at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let spec =
+            json!({"policy": policy, "endpoints": {"names": ["*"]}, "reason": "a story", "expiresAt": expires_at});
+        self.try_exception(name, spec).await.unwrap();
+    }
+
+    /// An exception as it is written.
+    pub async fn try_exception(&self, name: &str, spec: Value) -> Result<(), String> {
+        let exception = json!({
+            "apiVersion": "plumbline.dev/v1alpha1", "kind": "EndpointException", "metadata": {"name": name}, "spec": spec,
+        });
+        let kind = kube::api::ApiResource::erase::<EndpointException>(&());
+        let exceptions: Api<kube::api::DynamicObject> = Api::namespaced_with(self.client.clone(), &self.name, &kind);
+        let exception = serde_json::from_value(exception).unwrap();
+        let created = exceptions.create(&PostParams::default(), &exception).await;
+        created.map(|_| ()).map_err(|error| error.to_string())
+    }
+
+    /// Waits until an exception's `Ready` has a reason.
+    pub async fn exception_says(&self, name: &str, reason: &str) {
+        let exceptions: Api<EndpointException> = Api::namespaced(self.client.clone(), &self.name);
+        until(&format!("exception {name} says {reason}"), || async {
+            let exception = exceptions.get(name).await.ok()?;
+            let conditions = exception.status?.conditions;
+            conditions
+                .iter()
+                .any(|c| c.type_ == "Ready" && c.reason == reason)
+                .then_some(())
+        })
+        .await;
+    }
+
     /// `kill -9`.
     pub async fn kill(&mut self) {
         self.controller.take().expect("a running controller").kill().await;
@@ -265,6 +329,11 @@ pub fn reason(drift: &Drift) -> String {
         .as_ref()
         .and_then(|s| s.reason)
         .map_or_else(String::new, |r| r.as_str().to_owned())
+}
+
+/// A Drift's message.
+pub fn message(drift: &Drift) -> &str {
+    drift.status.as_ref().map_or("", |s| s.message.as_str())
 }
 
 /// A short line about Drifts, for messages of failures.

@@ -1,0 +1,357 @@
+//! Taking a repair back, because a person says so: an episode of its own, under the same gate as a repair.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::api::PostParams;
+use kube::{Api, ResourceExt};
+
+use super::case::{Case, Counts};
+use super::context::Context;
+use super::episode;
+use super::outcome::Failure;
+use super::{names, status};
+use crate::api::condition::{self, Said};
+use crate::api::drift::{Approval, Change, Decision, Drift, DriftSpec, DriftStatus, Phase, Resolution, Scope};
+use crate::api::policy::{Enforcement, Redeploy};
+use crate::api::{AwsEndpoint, Reason, Status};
+use crate::aws::apigateway::command;
+use crate::aws::budget::Priority;
+use crate::inventory::{Hand, sweep};
+use crate::judge::compile::Policy;
+use crate::judge::plan;
+use crate::judge::snapshot::EndpointId;
+use crate::judge::verdict::{Plan, Remedy, Violation};
+use crate::repair::contest;
+use crate::repair::gate::{Answer, Gate};
+use crate::repair::revert::{self, Made, Stands};
+use crate::repair::transaction::End;
+
+/// Looked at again this often while it waits for nothing that wakes it.
+const AGAIN: Duration = Duration::from_secs(10);
+
+/// One endpoint's reverts.
+pub struct Reverts<'a> {
+    /// What every reconciler has at hand.
+    pub ctx: &'a Arc<Context>,
+    /// The endpoint's case.
+    pub case: &'a Case<'a>,
+    /// The endpoint, as last written.
+    pub endpoint: &'a AwsEndpoint,
+    /// Every Drift of the endpoint.
+    pub drifts: &'a [Arc<Drift>],
+}
+
+/// The person's word on a repair that is over.
+fn asked(drift: &Drift) -> Option<&Approval> {
+    let status = drift.status.as_ref()?;
+    let approval = drift.spec.approval.as_ref()?;
+    (approval.decision == Decision::Revert
+        && status.resolution == Some(Resolution::Repaired)
+        && !status.inverse_digest.is_empty()
+        && approval.plan_digest == status.inverse_digest)
+        .then_some(approval)
+}
+
+impl Reverts<'_> {
+    /// Opens and carries out what people asked for. Gives when to look again.
+    pub async fn run(&self) -> Result<Option<Duration>, Failure> {
+        let mut again = None;
+        for original in self.drifts.iter().filter(|d| asked(d).is_some()) {
+            let episode = self.episode_of(original);
+            let over = episode.as_ref().is_some_and(|e| !episode::is_open(e));
+            if over || !self.ctx.guard.stands(&self.ctx.client).await {
+                continue;
+            }
+            let episode = match episode {
+                Some(episode) => episode,
+                None => Arc::new(self.open(original).await?),
+            };
+            self.go_on(original, &episode).await?;
+            again = Some(AGAIN);
+        }
+        Ok(again)
+    }
+
+    fn episode_of(&self, original: &Drift) -> Option<Arc<Drift>> {
+        let of = |d: &&Arc<Drift>| d.spec.reverts.is_some() && d.spec.reverts == original.uid();
+        self.drifts.iter().find(of).cloned()
+    }
+
+    /// The Drift of the revert, with the inverse as its plan.
+    async fn open(&self, original: &Drift) -> Result<Drift, Failure> {
+        let api = self.api(original);
+        let spec = DriftSpec {
+            previous: None,
+            reverts: original.uid(),
+            approval: None,
+            ..original.spec.clone()
+        };
+        let drift = Drift::new(&names::drift(&spec), spec);
+        let created = match status::bounded(api.create(&PostParams::default(), &drift)).await {
+            Err(status::Error::Conflict) => status::bounded(api.get(&drift.name_any())).await?,
+            other => other?,
+        };
+        let mut after = created.clone();
+        after.status = Some(self.described(original));
+        Ok(status::write(&api, &created, &after).await?.unwrap_or(after))
+    }
+
+    fn described(&self, original: &Drift) -> DriftStatus {
+        let made = original.status.clone().unwrap_or_default();
+        let (by, why) = asked(original).map_or((String::new(), String::new()), |a| (a.by.clone(), a.reason.clone()));
+        let finding = match why.as_str() {
+            "" => format!("{by} has the repair of {} taken back", original.name_any()),
+            why => format!("{by} has the repair of {} taken back: {why}", original.name_any()),
+        };
+        let swapped = |c: &Change| Change {
+            path: c.path.clone(),
+            from: c.to.clone(),
+            to: c.from.clone(),
+        };
+        DriftStatus {
+            severity: made.severity,
+            controls: made.controls,
+            endpoint_name: made.endpoint_name,
+            scope: Scope::Live,
+            stages: made.stages,
+            finding,
+            observed: made.desired,
+            desired: made.observed,
+            difference: made.difference.iter().map(swapped).collect(),
+            commands: command::commands(&made.inverse, &self.endpoint.spec.region),
+            plan_digest: plan::digest(&made.inverse),
+            plan: made.inverse,
+            detected_at: Some(Time(self.ctx.now())),
+            managed_by: made.managed_by,
+            ..DriftStatus::default()
+        }
+    }
+
+    async fn go_on(&self, original: &Drift, drift: &Drift) -> Result<(), Failure> {
+        let Some(policy) = self.policy(drift) else {
+            return Ok(());
+        };
+        let audit = self.case.records();
+        let status = drift.status.clone().unwrap_or_default();
+        if status.detected_at.is_none() {
+            // Killed between creating it and describing it.
+            let mut after = drift.clone();
+            after.status = Some(self.described(original));
+            status::write(&self.api(drift), drift, &after).await?;
+            return Ok(());
+        }
+        if !episode::told(&status, audit) || status.next_attempt_at.as_ref().is_some_and(|at| at.0 > self.ctx.now()) {
+            return Ok(());
+        }
+        match self.gate(original, drift, &policy) {
+            Gate::Open => self.carry_out(original, drift).await,
+            gate => {
+                let mut after = drift.clone();
+                episode::stand_at(after.status.get_or_insert_default(), &gate, self.ctx.now());
+                status::write(&self.api(drift), drift, &after).await?;
+                Ok(())
+            }
+        }
+    }
+
+    fn policy(&self, drift: &Drift) -> Option<Arc<Policy>> {
+        let of = |(policy, _): &&(Arc<Policy>, Enforcement)| policy.id.uid == drift.spec.policy_uid;
+        self.case.policies.iter().find(of).map(|(policy, _)| policy.clone())
+    }
+
+    /// The same gate that a repair passes, with the person's yes.
+    fn gate(&self, original: &Drift, drift: &Drift, policy: &Arc<Policy>) -> Gate {
+        let granted = self
+            .case
+            .policies
+            .iter()
+            .find(|(p, _)| p.id == policy.id)
+            .map_or(Enforcement::Audit, |(_, granted)| *granted);
+        let status = drift.status.clone().unwrap_or_default();
+        let violation = Violation {
+            scope: Scope::Live,
+            live_unknown: None,
+            stages: status.stages,
+            severity: status.severity,
+            controls: vec![],
+            finding: String::new(),
+            observed: serde_json::Value::Null,
+            desired: serde_json::Value::Null,
+            difference: vec![],
+            remedy: Remedy::Plan(Plan {
+                patches: status.plan,
+                deploy: vec![],
+                inverse: vec![],
+                disruptions: vec![],
+                paths: vec![],
+                overlay: serde_json::Value::Null,
+            }),
+            allowed: granted,
+            asked: Enforcement::Approve,
+            granted,
+            redeploy: Redeploy::WhenClean,
+            drafts: false,
+            allow_disruption: true,
+            priority: 0,
+        };
+        let by = asked(original).map(|a| a.by.clone()).unwrap_or_default();
+        let answer = Answer::Approved { by };
+        self.case.decide(policy, &violation, drift, &answer, None)
+    }
+
+    async fn carry_out(&self, original: &Drift, drift: &Drift) -> Result<(), Failure> {
+        let region = &self.endpoint.spec.region;
+        let session = self.case.session();
+        let reader = session.observer(region).at(Priority::Repair);
+        let writer = session.repairer(region).at(Priority::Repair);
+        let made = original.status.clone().unwrap_or_default();
+        let made = Made {
+            target: original.spec.target,
+            resource: &original.spec.resource,
+            difference: &made.difference,
+            intent: made.intent.as_ref(),
+        };
+        let id = self.id();
+        let depth = self.ctx.depth();
+        let snapshot = match sweep::again(&reader, &id, depth, &self.ctx.exports).await {
+            Ok(snapshot) => snapshot,
+            Err(error) => {
+                return self
+                    .fail(drift, Phase::Waiting, Reason::Unavailable, &error.to_string())
+                    .await;
+            }
+        };
+        match made.stands(&snapshot) {
+            Stands::TakenBack => return self.resolve(drift).await,
+            Stands::Changed(why) => {
+                let why = format!("{why}: nothing is taken back; take it back by hand, then delete this Drift");
+                return self.fail(drift, Phase::Failed, Reason::Overtaken, &why).await;
+            }
+            Stands::Repaired => {}
+        }
+        self.forswear(original).await?;
+        let drift = self.begin(drift).await?;
+        let calls = drift.status.as_ref().map(|s| s.plan.clone()).unwrap_or_default();
+        let ours = made.intent.and_then(|i| i.deployment_id.as_deref());
+        match revert::run(&reader, &writer, &calls, ours).await {
+            End::Applied { .. } => {}
+            End::Overtaken(why) | End::Collided(why) => {
+                return self.fail(&drift, Phase::Failed, Reason::Overtaken, &why).await;
+            }
+            End::Failed(error) => {
+                return self
+                    .fail(&drift, Phase::Repairing, Reason::Unavailable, &error.to_string())
+                    .await;
+            }
+            End::NotPersisted => return Ok(()),
+        }
+        match sweep::again(&reader, &id, depth, &self.ctx.exports).await {
+            Ok(snapshot) => {
+                let back = made.stands(&snapshot) == Stands::TakenBack;
+                let name = self.endpoint.name_any();
+                self.ctx
+                    .inventory
+                    .keep(&name, snapshot, depth, Hand::Own, self.ctx.now());
+                self.ctx.wake.endpoint(&name);
+                if back { self.resolve(&drift).await } else { Ok(()) }
+            }
+            Err(error) => {
+                self.fail(&drift, Phase::Repairing, Reason::Verifying, &error.to_string())
+                    .await
+            }
+        }
+    }
+
+    /// Before the first call: the policy must not put it back the moment after.
+    async fn forswear(&self, original: &Drift) -> Result<(), Failure> {
+        let mut after = self.endpoint.clone();
+        let counts: &mut Counts = &mut after.status.get_or_insert_default().put_back;
+        let difference = original
+            .status
+            .as_ref()
+            .map(|s| s.difference.as_slice())
+            .unwrap_or_default();
+        let (target, resource) = (original.spec.target.as_str(), &original.spec.resource);
+        let things: Vec<String> = difference
+            .iter()
+            .map(|c| format!("{target}|{resource}|{}", c.path))
+            .collect();
+        let marked = |thing: &String| counts.get(thing).is_some_and(|c| c.reason == Some(Reason::Reverted));
+        if !things.iter().all(marked) {
+            contest::reverted(counts, &things, self.ctx.now());
+        }
+        status::write(&Api::all(self.ctx.client.clone()), self.endpoint, &after).await?;
+        Ok(())
+    }
+
+    async fn begin(&self, drift: &Drift) -> Result<Drift, Failure> {
+        let mut after = drift.clone();
+        let now = self.ctx.now();
+        let status = after.status.get_or_insert_default();
+        status.attempts += 1;
+        status.next_attempt_at = None;
+        episode::stand(
+            status,
+            Phase::Repairing,
+            Some(Reason::Repairing),
+            "the repair is being taken back",
+        );
+        let open = Said::new("Authorized", true, Reason::Authorized, "");
+        condition::set(&mut status.conditions, open, None, now);
+        Ok(status::write(&self.api(drift), drift, &after).await?.unwrap_or(after))
+    }
+
+    async fn fail(&self, drift: &Drift, phase: Phase, reason: Reason, why: &str) -> Result<(), Failure> {
+        let mut after = drift.clone();
+        let now = self.ctx.now();
+        let status = after.status.get_or_insert_default();
+        episode::stand(status, phase, Some(reason), why);
+        let said = Said::new(
+            "Repaired",
+            if phase == Phase::Failed {
+                Status::False
+            } else {
+                Status::Unknown
+            },
+            reason,
+            why,
+        );
+        condition::set(&mut status.conditions, said, None, now);
+        let pause = if phase == Phase::Failed {
+            Duration::from_mins(10)
+        } else {
+            AGAIN
+        };
+        status.next_attempt_at = now.checked_add(pause).ok().map(Time);
+        status::write(&self.api(drift), drift, &after).await?;
+        Ok(())
+    }
+
+    async fn resolve(&self, drift: &Drift) -> Result<(), Failure> {
+        let mut after = drift.clone();
+        episode::resolve(
+            after.status.get_or_insert_default(),
+            Resolution::Reverted,
+            None,
+            self.ctx.now(),
+        );
+        status::write(&self.api(drift), drift, &after).await?;
+        Ok(())
+    }
+
+    fn id(&self) -> EndpointId {
+        let spec = &self.endpoint.spec;
+        EndpointId {
+            account_id: spec.account_id.clone(),
+            region: spec.region.clone(),
+            type_: spec.type_,
+            id: spec.id.clone(),
+        }
+    }
+
+    fn api(&self, drift: &Drift) -> Api<Drift> {
+        Api::namespaced(self.ctx.client.clone(), &drift.namespace().unwrap_or_default())
+    }
+}
