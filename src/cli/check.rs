@@ -46,6 +46,9 @@ pub struct Check {
     /// Share of AWS's request quotas that may be used, or `none` for endpoints that are not AWS
     #[arg(long, default_value = "50%", value_name = "SHARE")]
     budget: String,
+    /// Print the commands that would repair each finding, as in the drift that the controller would make of it
+    #[arg(long)]
+    plan: bool,
     /// Print to standard error how many calls were made, by operation
     #[arg(long)]
     calls: bool,
@@ -110,7 +113,7 @@ impl Check {
         report.faults = faults;
         report.rules = policies.iter().flat_map(output::Asked::of).collect();
         report.policies = policies.iter().map(|p| p.id.name.clone()).collect();
-        print!("{}", output::render(&report, self.output));
+        print!("{}", output::render(&report, self.output, self.plan));
         if self.calls {
             for (operation, count) in sessions.counts().by_operation() {
                 eprintln!("{count:>8} {operation}");

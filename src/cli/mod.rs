@@ -4,6 +4,7 @@ mod check;
 mod crds;
 mod files;
 mod output;
+mod people;
 mod run;
 
 use std::ffi::OsString;
@@ -11,7 +12,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Keeps AWS endpoints on their declared policies.
+/// Keeps AWS endpoints on their declared policies. Named kubectl-plumbline and on the PATH it is kubectl's plugin.
 #[derive(Debug, Parser)]
 #[command(name = "plumbline", version, about)]
 struct Plumbline {
@@ -27,6 +28,22 @@ enum Command {
     Check(check::Check),
     /// Print the custom resource definitions, or write them into a folder
     Crds(crds::Crds),
+    /// List drifts: those that are open, the worst first
+    Drift(people::List),
+    /// Tell a drift's story, and why it was not repaired
+    Explain(people::Explain),
+    /// Show a drift's plan and approve it
+    Approve(people::Approve),
+    /// Show a drift's plan and say no to it
+    Reject(people::Reject),
+    /// Show the calls that take a repair back, and have them made
+    Revert(people::Revert),
+    /// Stop repairs of a policy or in an account
+    Suspend(people::Suspend),
+    /// Let repairs of a policy or in an account go on
+    Resume(people::Resume),
+    /// Exempt a drift's endpoint from its rule until a date
+    Exempt(people::Exempt),
 }
 
 /// Parses and runs.
@@ -35,6 +52,14 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Run(run) => block_on(2, run.run()),
         Command::Check(check) => block_on(1, check.run()),
         Command::Crds(crds) => crds.run(),
+        Command::Drift(list) => block_on(1, list.run()),
+        Command::Explain(explain) => block_on(1, explain.run()),
+        Command::Approve(approve) => block_on(1, approve.run()),
+        Command::Reject(reject) => block_on(1, reject.run()),
+        Command::Revert(revert) => block_on(1, revert.run()),
+        Command::Suspend(suspend) => block_on(1, suspend.run()),
+        Command::Resume(resume) => block_on(1, resume.run()),
+        Command::Exempt(exempt) => block_on(1, exempt.run()),
     };
     result.unwrap_or_else(|message| {
         eprintln!("plumbline: {message}");

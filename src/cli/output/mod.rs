@@ -11,8 +11,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::check::Format;
+use crate::api::Reason;
 use crate::api::drift::{Call, Change};
 use crate::api::policy::{Severity, Target};
+use crate::aws::apigateway::command;
 use crate::judge::Snapshot;
 use crate::judge::compile::{Policy, PolicyRef};
 use crate::judge::verdict::{Outcome, Remedy};
@@ -120,6 +122,21 @@ pub struct Finding {
     pub difference: Vec<Change>,
     /// The calls that a repair would make.
     pub plan: Vec<Call>,
+    /// The same calls as commands of the AWS CLI.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub commands: Vec<String>,
+    /// Why there is no repair: the reason, and a sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub no_repair: Option<NoRepair>,
+}
+
+/// Why there is no repair.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct NoRepair {
+    /// As in `Conflicted`.
+    pub reason: Reason,
+    /// In a sentence.
+    pub message: String,
 }
 
 impl Finding {
@@ -151,6 +168,8 @@ impl Finding {
             observed: Value::Null,
             difference: vec![],
             plan: vec![],
+            commands: vec![],
+            no_repair: None,
         };
         match outcome {
             Outcome::Violated(violation) => {
@@ -163,8 +182,12 @@ impl Finding {
                 finding.message = violation.finding;
                 finding.observed = violation.observed;
                 finding.difference = violation.difference;
-                if let Remedy::Plan(plan) = violation.remedy {
-                    finding.plan = plan.calls(&snapshot.endpoint.id);
+                match violation.remedy {
+                    Remedy::Plan(plan) => {
+                        finding.plan = plan.calls(&snapshot.endpoint.id);
+                        finding.commands = command::commands(&finding.plan, &snapshot.endpoint.region);
+                    }
+                    Remedy::None { reason, message } => finding.no_repair = Some(NoRepair { reason, message }),
                 }
             }
             Outcome::Unknown(why) => finding.message = why,
@@ -201,10 +224,10 @@ impl Finding {
     }
 }
 
-/// The report in a format, ending with a line break.
-pub fn render(report: &Report, format: Format) -> String {
+/// The report in a format, ending with a line break. `plans`: for people, the calls that would repair each finding too.
+pub fn render(report: &Report, format: Format, plans: bool) -> String {
     match format {
-        Format::Table => table::render(report),
+        Format::Table => table::render(report, plans),
         Format::Json => json::render(report),
         Format::Sarif => sarif::render(report),
         Format::Junit => junit::render(report),

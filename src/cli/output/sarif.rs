@@ -69,6 +69,8 @@ fn result(report: &Report, finding: &Finding) -> Value {
         observed,
         difference,
         plan,
+        commands: _, // the plan says the same
+        no_repair,
     } = finding;
     let id = id(policy, rule);
     let identity = json!([account_id, region, endpoint, target.as_str(), resource, id]).to_string();
@@ -84,6 +86,9 @@ fn result(report: &Report, finding: &Finding) -> Value {
         properties["stages"] = json!(stages);
         properties["difference"] = json!(difference);
         properties["plan"] = json!(plan);
+    }
+    if let Some(no_repair) = no_repair {
+        properties["noRepair"] = json!(no_repair);
     }
     if !observed.is_null() {
         properties["observed"] = observed.clone();

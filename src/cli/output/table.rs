@@ -2,11 +2,12 @@
 
 use std::fmt::Write;
 
-use super::{Finding, Report};
+use super::{Finding, NoRepair, Report};
+use crate::api::Reason;
 
 const HEAD: [&str; 6] = ["SEVERITY", "ENDPOINT", "RESOURCE", "RULE", "SCOPE", "FINDING"];
 
-pub(super) fn render(report: &Report) -> String {
+pub(super) fn render(report: &Report, plans: bool) -> String {
     let rows: Vec<[String; 6]> = report.findings.iter().map(row).collect();
     let mut out = String::new();
     if !rows.is_empty() {
@@ -20,6 +21,19 @@ pub(super) fn render(report: &Report) -> String {
             line(&mut out, row, &widths);
         }
         out.push('\n');
+    }
+    if plans {
+        report.findings.iter().for_each(|finding| plan(&mut out, finding));
+    }
+    for finding in &report.findings {
+        // Two policies that quarrel are no matter of this endpoint alone: it is told without being asked for.
+        if let Some(NoRepair { reason, message }) = &finding.no_repair
+            && matches!(reason, Reason::Conflicted | Reason::Overruled)
+        {
+            let (policy, rule) = (&finding.policy, &finding.rule);
+            let told = plain(&format!("{policy}, rule {rule} on {}: {message}", finding.place()));
+            let _ = writeln!(out, "{}: {told}", reason.as_str());
+        }
     }
     for unread in &report.unread {
         let _ = writeln!(out, "could not be read: {}", plain(unread));
@@ -41,6 +55,23 @@ pub(super) fn render(report: &Report) -> String {
         report.findings.iter().filter(|f| !f.unknown).count(),
     );
     out
+}
+
+/// What would repair one finding.
+fn plan(out: &mut String, finding: &Finding) {
+    if finding.unknown {
+        return;
+    }
+    let _ = writeln!(out, "{} on {}:", finding.rule, plain(&finding.place()));
+    match &finding.no_repair {
+        Some(NoRepair { reason, message }) => {
+            let _ = writeln!(out, "  no repair, {}: {}", reason.as_str(), plain(message));
+        }
+        None => finding.commands.iter().for_each(|command| {
+            let _ = writeln!(out, "  {}", plain(command));
+        }),
+    }
+    out.push('\n');
 }
 
 fn row(finding: &Finding) -> [String; 6] {

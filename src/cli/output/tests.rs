@@ -38,6 +38,8 @@ fn finding(rule: &Asked, name: &str, resource: &str) -> Finding {
         observed: Value::Null,
         difference: vec![],
         plan: vec![],
+        commands: vec![],
+        no_repair: None,
     }
 }
 
@@ -118,7 +120,7 @@ fn each_kind_of_finding_in_each_format() {
         (Format::Sarif, "report.sarif", include_str!("golden/report.sarif")),
         (Format::Junit, "junit.xml", include_str!("golden/junit.xml")),
     ] {
-        let printed = render(&report(), format);
+        let printed = render(&report(), format, false);
         if std::env::var_os("GOLDEN").is_some() {
             let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/cli/output/golden");
             std::fs::write(format!("{folder}/{file}"), &printed).unwrap();
@@ -130,7 +132,7 @@ fn each_kind_of_finding_in_each_format() {
 
 #[test]
 fn what_is_not_known_is_never_told_as_passed() {
-    let xml = render(&report(), Format::Junit);
+    let xml = render(&report(), Format::Junit, false);
     assert!(
         xml.contains("name=\"described\"><skipped"),
         "not everything was read: {xml}"
@@ -140,13 +142,13 @@ fn what_is_not_known_is_never_told_as_passed() {
         faults: vec![],
         ..report()
     };
-    let xml = render(&whole, Format::Junit);
+    let xml = render(&whole, Format::Junit, false);
     assert!(
         xml.contains("name=\"described\"/>"),
         "everything was read, and nothing found: {xml}"
     );
 
-    let sarif: Value = serde_json::from_str(&render(&report(), Format::Sarif)).unwrap();
+    let sarif: Value = serde_json::from_str(&render(&report(), Format::Sarif, false)).unwrap();
     let run = &sarif["runs"][0];
     assert_eq!(run["invocations"][0]["executionSuccessful"], false);
     for result in run["results"].as_array().unwrap() {
@@ -174,6 +176,7 @@ fn a_row_is_a_row() {
             ..Report::default()
         },
         Format::Table,
+        false,
     );
     assert!(table.contains("two lines  [2J\n"), "{table}");
 }
@@ -194,6 +197,7 @@ fn severities_have_a_level() {
                 ..Report::default()
             },
             Format::Sarif,
+            false,
         );
         let sarif: Value = serde_json::from_str(&sarif).unwrap();
         let rule = &sarif["runs"][0]["tool"]["driver"]["rules"][0];
@@ -205,7 +209,7 @@ fn severities_have_a_level() {
 #[test]
 fn a_fingerprint_stays_while_the_words_change() {
     let prints = |report: &Report| -> Vec<Value> {
-        let sarif: Value = serde_json::from_str(&render(report, Format::Sarif)).unwrap();
+        let sarif: Value = serde_json::from_str(&render(report, Format::Sarif, false)).unwrap();
         let results = sarif["runs"][0]["results"].as_array().unwrap();
         results
             .iter()
