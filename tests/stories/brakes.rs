@@ -209,6 +209,33 @@ async fn what_was_put_back_three_times_is_contested_whoever_forgets() {
 }
 
 #[tokio::test]
+async fn a_stage_that_is_pointed_back_at_an_old_deployment_again_and_again_is_a_contest_too() {
+    let world = World::with_fleet("rollback", 1).await;
+    world.https_only().await;
+    world.compliant("https-only").await;
+    let dev = world.developer("dev");
+    let api = dev.apis().await.remove(0);
+    dev.point_backend(&api, "http://backend.example.com/plain").await;
+    let plain = dev.deploy(&api, "prod").await;
+    for round in 1..=3 {
+        until(&format!("it is repaired {round} times"), || async {
+            let drifts = world.all_drifts().await;
+            (drifts.iter().filter(|d| reason(d) == "Repaired").count() == round).then_some(())
+        })
+        .await;
+        dev.update_stage(&api, "prod", "/deploymentId", &plain).await;
+    }
+    world
+        .drift("backends-over-https", "is contested", |d| reason(d) == "Contested")
+        .await;
+    assert_eq!(
+        dev.deployment(&api, "prod").await,
+        plain,
+        "the stage is left where they want it"
+    );
+}
+
+#[tokio::test]
 async fn what_another_tool_manages_waits_for_a_person_and_names_the_tool() {
     let (world, dev, apis) = world_with("managed", 1, json!({})).await;
     dev.tag(&apis[0], "ManagedBy", "terraform").await;
