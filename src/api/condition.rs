@@ -40,6 +40,9 @@ macro_rules! reasons {
         pub enum Reason { $($(#[$doc])* $name),+ }
 
         impl Reason {
+            /// Every one.
+            pub const ALL: &[Reason] = &[$(Reason::$name),+];
+
             /// As written into conditions and events.
             pub fn as_str(self) -> &'static str {
                 match self { $(Reason::$name => stringify!($name)),+ }
@@ -230,4 +233,20 @@ pub fn find<'a>(conditions: &'a [Condition], type_: &str) -> Option<&'a Conditio
 /// Whether the condition of that type is `True`.
 pub fn is_true(conditions: &[Condition], type_: &str) -> bool {
     find(conditions, type_).is_some_and(|c| c.status == "True")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_readme_says_what_every_reason_means() {
+        let readme = include_str!("../../README.md");
+        let unsaid: Vec<_> = Reason::ALL
+            .iter()
+            .map(|reason| reason.as_str())
+            .filter(|reason| !readme.contains(&format!("`{reason}`")))
+            .collect();
+        assert!(unsaid.is_empty(), "not in README.md: {unsaid:?}");
+    }
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::context::Context;
 use super::episode::{self, Absence};
-use crate::api::drift::{Drift, DriftSpec, DriftStatus, Resolution};
+use crate::api::drift::{Drift, DriftSpec, DriftStatus, Phase, Resolution};
 use crate::api::endpoint::PutBack;
 use crate::api::exception::EndpointExceptionSpec;
 use crate::api::policy::Enforcement;
@@ -116,6 +116,7 @@ impl<'a> Case<'a> {
         gate::decide(&Facts {
             violation,
             suspended: suspended.as_ref(),
+            under_way: drift.status.as_ref().is_some_and(|s| s.phase == Phase::Repairing),
             answer,
             managed_by: self.managed_by.as_deref().filter(|_| !policy.managed),
             held_back,

@@ -264,6 +264,10 @@ pub fn answer(approval: Option<&Approval>, status: &DriftStatus, guarded: bool) 
 /// Brings phase, reason and `Authorized` in step with the gate's answer.
 pub fn stand_at(status: &mut DriftStatus, gate: &Gate, now: Timestamp) {
     if status.phase == Phase::Repairing {
+        // It stays what it is, and says who stopped it.
+        if let Gate::Wait(wait) = gate {
+            stand(status, Phase::Repairing, Some(wait.reason), &wait.message);
+        }
         return;
     }
     let trouble = matches!(status.reason, Some(Reason::RecordFailed | Reason::NotifyFailed));

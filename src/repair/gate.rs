@@ -83,6 +83,8 @@ pub struct Facts<'a> {
     pub violation: &'a Violation,
     /// Who suspended repairs, if somebody did.
     pub suspended: Option<&'a Suspension>,
+    /// Whether its repair has begun: then it is brought to its end, unless repairs are suspended.
+    pub under_way: bool,
     /// What a person said.
     pub answer: &'a Answer,
     /// The tool that manages the endpoint; none where the policy repairs such endpoints unasked.
@@ -106,7 +108,7 @@ pub struct Step {
     ask: fn(&Facts<'_>) -> Option<Gate>,
 }
 
-/// The decision, step by step, in the order in which it is made. `LimitReached` and what a look at AWS says come after.
+/// The decision, step by step, in the order in which it is made. The last two are asked when a repair begins.
 pub const STEPS: &[Step] = &[
     Step {
         question: "is a repair known that makes the rule hold?",
@@ -157,19 +159,22 @@ pub const STEPS: &[Step] = &[
         ask: window,
     },
     Step {
-        question: "is there room in the policy's limits?",
-        reasons: &[Reason::LimitReached],
-        ask: |_| None, // counted when a repair begins
-    },
-    Step {
         question: "would a deployment publish nothing but the repair?",
         reasons: &[Reason::RedeployPending, Reason::RedeployUncertain, Reason::Canary],
-        ask: |_| None, // looked at on AWS when a repair begins
+        ask: |_| None, // looked at on AWS then
+    },
+    Step {
+        question: "is there room in the policy's limits?",
+        reasons: &[Reason::LimitReached],
+        ask: |_| None, // counted then
     },
 ];
 
 /// The answer of the first step that does not let the drift through.
 pub fn decide(facts: &Facts<'_>) -> Gate {
+    if facts.under_way {
+        return remedy(facts).or_else(|| verbs(facts)).unwrap_or(Gate::Open);
+    }
     STEPS.iter().find_map(|step| (step.ask)(facts)).unwrap_or(Gate::Open)
 }
 

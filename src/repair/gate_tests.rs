@@ -43,6 +43,7 @@ fn violation() -> Violation {
 struct World {
     violation: Violation,
     suspended: Option<Suspension>,
+    under_way: bool,
     answer: Answer,
     managed_by: Option<&'static str>,
     held_back: Option<HeldBack>,
@@ -54,6 +55,7 @@ fn world(change: impl FnOnce(&mut World)) -> World {
     let mut world = World {
         violation: violation(),
         suspended: None,
+        under_way: false,
         answer: Answer::None,
         managed_by: None,
         held_back: None,
@@ -69,6 +71,7 @@ fn ask(world: &World) -> Gate {
     decide(&Facts {
         violation: &world.violation,
         suspended: world.suspended.as_ref(),
+        under_way: world.under_way,
         answer: &world.answer,
         managed_by: world.managed_by,
         held_back: world.held_back.as_ref(),
@@ -138,6 +141,8 @@ fn the_first_step_that_does_not_let_a_drift_through_gives_the_reason() {
         (world(|w| { w.settled_in = 30; w.violation.asked = Enforcement::Approve; w.answer = approved(); }), Some(Reason::Settling), "a yes moves no time"),
         (world(|w| w.hours = opens), Some(Reason::OutsideWindow), "not now"),
         (world(|w| { w.hours = opens; w.answer = approved(); }), Some(Reason::OutsideWindow), "windows hold for approved repairs too"),
+        (world(|w| { w.under_way = true; w.settled_in = 30; w.hours = opens; w.managed_by = Some("Terraform"); }), None, "what has begun is brought to its end"),
+        (world(|w| { w.under_way = true; w.suspended = Some(Suspension::Policy); }), Some(Reason::Suspended), "unless somebody pulls the switch"),
     ] {
         let gate = ask(&found);
         assert_eq!(reason(&gate), wanted, "{why}: {gate:?}");

@@ -28,7 +28,10 @@ pub fn table(target: Target) -> &'static Table {
 
 /// All tables as Markdown.
 pub fn markdown() -> String {
-    let mut out = String::from("# Properties\n");
+    let mut out = String::from(
+        "# Properties\n\nWhat rules can name, how each is read and repaired, when callers meet a change, and what a repair risks. Made from\n\
+         the property tables in `src/aws/apigateway/properties/`.\n",
+    );
     for target in [Target::RestApi, Target::Stage, Target::Method, Target::DomainName] {
         let _ = write!(
             out,
