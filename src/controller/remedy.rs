@@ -1,5 +1,6 @@
 //! The repairs of one endpoint: which Drifts are ready, one transaction for all of them, and what it came to.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use super::status;
 use super::sweeper;
 use crate::api::condition::{self, Said};
 use crate::api::drift::{Call, Drift, DriftStatus, FINALIZER, Intent, Phase, Resolution};
-use crate::api::{AwsAccount, AwsEndpoint, Reason, Status};
+use crate::api::{AwsAccount, AwsEndpoint, EndpointPolicy, Reason, Status};
 use crate::aws::apigateway::Client;
 use crate::aws::budget::Priority;
 use crate::aws::{Class, Error};
@@ -27,7 +28,7 @@ use crate::inventory::{Hand, sweep};
 use crate::judge::plan;
 use crate::judge::snapshot::EndpointId;
 use crate::judge::verdict::{Outcome, Remedy, Verdict, Violation};
-use crate::repair::gate::{self, Answer, Gate};
+use crate::repair::gate::{self, Answer, Gate, Wait};
 use crate::repair::transaction::{End, Held, Ledger, Looked, Part, Transaction, retry_after};
 use crate::repair::{contest, limits, revert};
 
@@ -193,40 +194,47 @@ impl Round<'_> {
     /// Counts the repairs against their policies' limits before they begin; true if one must wait, which its Drift then says.
     async fn beyond_limits(&self, ready: &[&Kept]) -> Result<bool, Failure> {
         let mut beyond = false;
+        let mut counted: BTreeMap<&str, EndpointPolicy> = BTreeMap::new();
         for kept in ready {
-            let Some(policy) = self
-                .ctx
-                .stores
-                .policies
-                .find(|p| p.uid().as_ref() == Some(&kept.drift.spec.policy_uid))
+            let uid = kept.drift.spec.policy_uid.as_str();
+            let of = |p: &EndpointPolicy| p.uid().as_deref() == Some(uid);
+            let Some(policy) = counted
+                .remove(uid)
+                .or_else(|| Some(self.ctx.stores.policies.find(of)?.as_ref().clone()))
             else {
                 continue; // deleted this moment: the Drift ends by that
             };
-            let uid = kept.drift.uid().unwrap_or_default();
-            let name = self.endpoint.name_any();
-            let counted = policy.status.clone().unwrap_or_default();
-            let request = limits::Request {
-                drift: &uid,
-                endpoint: &name,
-                selected: counted.endpoints,
-            };
-            match limits::admit(&counted.repairs, request, &kept.policy.limits, self.ctx.now()) {
-                Ok(repairs) => {
-                    let mut after = policy.as_ref().clone();
-                    after.status.get_or_insert_default().repairs = repairs;
-                    let namespace = policy.namespace().unwrap_or_default();
-                    let api = Api::namespaced(self.ctx.client.clone(), &namespace);
-                    status::write(&api, policy.as_ref(), &after).await?;
-                }
-                Err(Gate::Wait(wait)) => {
-                    beyond = true;
-                    let again = wait.until.unwrap_or(self.ctx.now() + LOOK_AGAIN);
-                    self.wait(&kept.drift, wait.reason, &wait.message, again).await?;
-                }
-                Err(_) => beyond = true,
+            let (policy, wait) = self.admit(kept, policy).await?;
+            counted.insert(uid, policy);
+            if let Some(wait) = wait {
+                beyond = true;
+                let again = wait.until.unwrap_or(self.ctx.now() + LOOK_AGAIN);
+                self.wait(&kept.drift, wait.reason, &wait.message, again).await?;
             }
         }
         Ok(beyond)
+    }
+
+    /// Counts one repair, or says what it waits for.
+    async fn admit(&self, kept: &Kept, policy: EndpointPolicy) -> Result<(EndpointPolicy, Option<Wait>), Failure> {
+        let uid = kept.drift.uid().unwrap_or_default();
+        let endpoint = self.endpoint.name_any();
+        let counted = policy.status.clone().unwrap_or_default();
+        let request = limits::Request {
+            drift: &uid,
+            endpoint: &endpoint,
+            selected: counted.endpoints,
+        };
+        match limits::admit(&counted.repairs, request, &kept.policy.limits, self.ctx.now()) {
+            Ok(repairs) => {
+                let mut after = policy.clone();
+                after.status.get_or_insert_default().repairs = repairs;
+                let api = Api::namespaced(self.ctx.client.clone(), &policy.namespace().unwrap_or_default());
+                let written = status::write(&api, &policy, &after).await?;
+                Ok((written.unwrap_or(after), None))
+            }
+            Err(wait) => Ok((policy, Some(wait))),
+        }
     }
 
     /// Counts what is about to be put back, before it is.

@@ -43,14 +43,16 @@ impl Gate {
             until: None,
         })
     }
+}
 
-    /// Held back until a moment. The message names it, and stays the same while nothing changes.
-    pub fn wait_until(reason: Reason, message: impl std::fmt::Display, until: Timestamp) -> Self {
-        Gate::Wait(Wait {
+impl Wait {
+    /// Until a moment. The message names it, and stays the same while nothing changes.
+    pub fn until(reason: Reason, message: impl std::fmt::Display, until: Timestamp) -> Self {
+        Wait {
             reason,
             message: format!("{message}; it goes on at {}", until.strftime("%Y-%m-%dT%H:%M:%SZ")),
             until: Some(until),
-        })
+        }
     }
 }
 
@@ -304,18 +306,18 @@ fn redeploy(facts: &Facts<'_>) -> Option<Gate> {
 fn settled(facts: &Facts<'_>) -> Option<Gate> {
     (facts.now < facts.settled_at).then(|| {
         let message = "the drift must stand, and nobody change the endpoint, for limits.settle first";
-        Gate::wait_until(Reason::Settling, message, facts.settled_at)
+        Gate::Wait(Wait::until(Reason::Settling, message, facts.settled_at))
     })
 }
 
 fn window(facts: &Facts<'_>) -> Option<Gate> {
     match facts.hours {
         Hours::Open => None,
-        Hours::ClosedUntil(opens) => Some(Gate::wait_until(
+        Hours::ClosedUntil(opens) => Some(Gate::Wait(Wait::until(
             Reason::OutsideWindow,
             "repairs begin in the policy's windows only",
             opens,
-        )),
+        ))),
     }
 }
 

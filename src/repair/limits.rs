@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::gate::{Gate, Wait};
+use super::gate::Wait;
 use crate::api::Reason;
 use crate::api::policy::Begun;
 use crate::judge::compile::Limits;
@@ -26,7 +26,7 @@ pub struct Request<'a> {
 
 /// Lets a repair begin and gives the new count, or says when there will be room. A repair that began within the hour
 /// already goes on without being counted again.
-pub fn admit(begun: &[Begun], request: Request<'_>, limits: &Limits, now: Timestamp) -> Result<Vec<Begun>, Gate> {
+pub fn admit(begun: &[Begun], request: Request<'_>, limits: &Limits, now: Timestamp) -> Result<Vec<Begun>, Wait> {
     let mut lately: Vec<Begun> = begun
         .iter()
         .filter(|b| now.duration_since(b.at.0) < HOUR)
@@ -73,15 +73,15 @@ fn most_endpoints(selected: i64, percent: u8) -> usize {
     usize::try_from(share).unwrap_or(usize::MAX).max(1)
 }
 
-fn full(oldest: Option<Timestamp>, message: String) -> Gate {
+fn full(oldest: Option<Timestamp>, message: String) -> Wait {
     match oldest.and_then(|at| at.checked_add(HOUR).ok()) {
-        Some(until) => Gate::wait_until(Reason::LimitReached, message, until),
+        Some(until) => Wait::until(Reason::LimitReached, message, until),
         // A limit of none at all has no oldest repair to wait for.
-        None => Gate::Wait(Wait {
+        None => Wait {
             reason: Reason::LimitReached,
             message,
             until: None,
-        }),
+        },
     }
 }
 
@@ -156,7 +156,7 @@ mod tests {
             let found = admit(&begun(rows), request, &limits, at("10:30:00"));
             match (until, found) {
                 (None, Ok(counted)) => assert!(counted.iter().any(|b| b.drift == drift), "{why}"),
-                (Some(until), Err(Gate::Wait(wait))) => {
+                (Some(until), Err(wait)) => {
                     assert_eq!(
                         (wait.reason, wait.until),
                         (Reason::LimitReached, Some(at(until))),
@@ -182,7 +182,7 @@ mod tests {
             selected: 9,
         };
         let before = begun(&[("old", "one", "10:00:00")]);
-        let Err(Gate::Wait(wait)) = admit(&before, request, &limits, at("10:30:00")) else {
+        let Err(wait) = admit(&before, request, &limits, at("10:30:00")) else {
             panic!("nothing may begin");
         };
         assert_eq!(wait.until, None);
