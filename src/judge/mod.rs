@@ -18,6 +18,8 @@ mod rule;
 pub mod select;
 pub mod snapshot;
 pub mod table;
+#[cfg(test)]
+mod tests;
 pub mod verdict;
 pub mod window;
 
