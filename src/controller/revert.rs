@@ -184,6 +184,7 @@ impl Reverts<'_> {
                 patches: status.plan,
                 deploy: vec![],
                 inverse: vec![],
+                irreversible: vec![],
                 disruptions: vec![],
                 paths: vec![],
                 overlay: serde_json::Value::Null,

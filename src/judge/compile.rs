@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::cel::{Document, Program};
 use super::path::Path;
+use super::rule::overlay_paths;
 use super::window::{self, Window};
 use crate::api::policy::{EndpointPolicySpec, Enforcement, PolicyRule, Redeploy, Selector, Severity, Target};
 
@@ -88,13 +89,8 @@ pub struct Rule {
 /// What must be.
 #[derive(Clone, Debug)]
 pub enum Holds {
-    /// These values stand and these paths are absent.
-    Desired {
-        /// In AWS's field names.
-        overlay: Value,
-        /// What must be absent.
-        absent: Vec<Path>,
-    },
+    /// Laid over the object, this changes nothing. What must be absent is null in it.
+    Desired(Value),
     /// The expression is true.
     Require(Program),
 }
@@ -228,6 +224,7 @@ fn compile_rule(rule: &PolicyRule, enforcement: Enforcement) -> Result<Rule, Vec
     let absent = faults.paths("absent", &rule.absent);
     let restore = faults.paths("restore", &rule.restore);
     faults.check_shape(rule);
+    faults.check_demands(rule, &absent);
     if let Some(fix) = &fix
         && fix.uses("now")
     {
@@ -241,15 +238,9 @@ fn compile_rule(rule: &PolicyRule, enforcement: Enforcement) -> Result<Rule, Vec
             faults.add(field, "`previous`, the last compliant value, can be named in fix alone");
         }
     }
-    let holds = match require {
-        Some(program) => Holds::Require(program),
-        None => Holds::Desired {
-            overlay: Value::Object(rule.desired.clone().unwrap_or_default()),
-            absent,
-        },
-    };
+    let holds = require.map_or_else(|| desired(rule, &absent), Holds::Require);
     let mend = match (&holds, fix, restore.is_empty()) {
-        (Holds::Desired { .. }, ..) => Mend::Desired,
+        (Holds::Desired(_), ..) => Mend::Desired,
         (_, Some(fix), _) => Mend::Fix(fix),
         (_, None, false) => Mend::Restore(restore),
         (_, None, true) => Mend::Nothing,
@@ -269,6 +260,14 @@ fn compile_rule(rule: &PolicyRule, enforcement: Enforcement) -> Result<Rule, Vec
         enforcement: rule.enforcement.unwrap_or(enforcement),
         allow_disruption: rule.allow_disruption,
     })
+}
+
+fn desired(rule: &PolicyRule, absent: &[Path]) -> Holds {
+    let mut overlay = Value::Object(rule.desired.clone().unwrap_or_default());
+    for path in absent {
+        path.set(&mut overlay, Some(Value::Null));
+    }
+    Holds::Desired(overlay)
 }
 
 struct Faults<'a> {
@@ -325,6 +324,26 @@ impl Faults<'_> {
         }
         if !rule.restore.is_empty() && desired {
             self.add("restore", "restore goes with require: desired is its own repair");
+        }
+    }
+
+    /// A rule that asks for nothing would hold everywhere, and one that asks for both would hold nowhere.
+    fn check_demands(&mut self, rule: &PolicyRule, absent: &[Path]) {
+        let Some(desired) = &rule.desired else { return };
+        if desired.is_empty() && rule.absent.is_empty() {
+            self.add(
+                "desired",
+                "write at least one value that must stand, as in {tracingEnabled: true}",
+            );
+        }
+        let stand = overlay_paths(&Value::Object(desired.clone()));
+        for path in absent {
+            if let Some(both) = stand.iter().find(|at| at.covers(path) || path.covers(at)) {
+                self.add(
+                    "absent",
+                    format!("{path} cannot be absent while desired names {both}: write one of them"),
+                );
+            }
         }
     }
 }

@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::cel::{Document, Program, Scope as Names};
+use super::cel::{Document, Scope as Names};
 use super::compile::{Holds, Mend, Policy, Rule};
+use super::memory::{DRAFT, Memory};
 use super::path::{self, Path};
-use super::plan;
+use super::remedy::{named, stages};
 use super::select::{self, Candidate};
 use super::snapshot::{EndpointId, Known, LiveState, Resource, Snapshot};
 use super::table::Table;
-use super::verdict::{Judgement, Outcome, Plan, Remedy, Verdict, Violation, slot};
+use super::verdict::{Judgement, Outcome, Remedy, Verdict, Violation};
 use super::{conflict, rule};
-use crate::api::Reason;
 use crate::api::drift::{Change, Scope};
 use crate::api::exception::EndpointExceptionSpec;
 use crate::api::policy::{EndpointType, Enforcement, Target};
@@ -52,7 +52,7 @@ pub fn judge(question: &Question<'_>) -> Judgement {
     let snapshot = question.snapshot;
     let endpoint = Document::new(endpoint_document(snapshot));
     let mut judgement = Judgement::default();
-    let mut vetoed = Vec::new();
+    let mut memory = Memory::default();
     for (policy, granted) in question.policies {
         let candidate = Candidate {
             id: &snapshot.endpoint,
@@ -72,7 +72,7 @@ pub fn judge(question: &Question<'_>) -> Judgement {
                     resource,
                     endpoint: &endpoint,
                 };
-                let Some(mut outcome) = case.outcome(&mut judgement.compliant, &mut vetoed) else {
+                let Some(mut outcome) = case.outcome(&mut memory) else {
                     continue;
                 };
                 let exempt = |(namespace, exception): &(&str, &EndpointExceptionSpec)| {
@@ -92,7 +92,7 @@ pub fn judge(question: &Question<'_>) -> Judgement {
             }
         }
     }
-    judgement.compliant.retain(|slot, _| !vetoed.contains(slot));
+    judgement.compliant = memory.values();
     conflict::settle(question, &endpoint, &mut judgement.verdicts);
     judgement
 }
@@ -144,70 +144,51 @@ impl<'a> Case<'a> {
         (self.question.tables)(self.rule.target)
     }
 
-    /// The live states that the policy's selector means.
-    fn live(&self) -> impl Iterator<Item = &'a LiveState> {
+    /// The live states that the policy's selector means, each with its place among all of them.
+    pub fn live(&self) -> impl Iterator<Item = (usize, &'a LiveState)> {
         let stages = &self.policy.selector.stages;
-        self.resource
-            .live
-            .iter()
-            .filter(move |live| live.stage.is_empty() || stages.is_empty() || stages.contains(&live.stage))
+        let all = self.resource.live.iter().enumerate();
+        all.filter(move |(_, live)| live.stage.is_empty() || stages.is_empty() || stages.contains(&live.stage))
     }
 
     /// None: the rule does not apply.
-    fn outcome(&self, compliant: &mut BTreeMap<String, Value>, vetoed: &mut Vec<String>) -> Option<Outcome> {
-        let chosen = !self.policy.selector.stages.is_empty();
-        if chosen && self.live().next().is_none() {
+    fn outcome(&self, memory: &mut Memory) -> Option<Outcome> {
+        let live: Vec<(usize, &LiveState, Held)> = self
+            .live()
+            .map(|(place, state)| (place, state, self.held_live(state)))
+            .collect();
+        if !self.policy.selector.stages.is_empty() && live.is_empty() {
             return None; // not served by a stage that was asked for
-        }
-        let mut live = Vec::new();
-        for state in self.live() {
-            live.push((state, self.held_live(state)));
         }
         let draft = match &self.resource.draft {
             Some(document) => self.held(document, &[], None),
             None => Held::NotApplicable,
         };
-        let violated = |held: &Held| *held == Held::No;
-        let unknown = live.iter().find_map(|(_, held)| match held {
+        let of = |wanted: Held| live.iter().filter(move |(.., held)| *held == wanted);
+        let met: Vec<&LiveState> = of(Held::No).map(|(_, state, _)| *state).collect();
+        let unknown = live.iter().find_map(|(.., held)| match held {
             Held::Unknown(why) => Some(why.clone()),
             _ => None,
         });
-        let immediate = matches!(self.rule.target, Target::Stage | Target::DomainName);
-        if let Some((worst, _)) = live.iter().find(|(_, held)| violated(held)) {
-            self.veto(vetoed);
-            let stages = live
-                .iter()
-                .filter(|(_, h)| violated(h))
-                .map(|(s, _)| s.stage.clone())
-                .collect();
-            return Some(Outcome::Violated(Box::new(self.violation(
-                Scope::Live,
-                stages,
-                Some(worst),
-                None,
-            ))));
+        if !met.is_empty() {
+            self.veto(memory);
+            let violation = self.violation(Scope::Live, &met, None);
+            return Some(Outcome::Violated(Box::new(violation)));
         }
-        if violated(&draft) && !immediate {
-            self.veto(vetoed);
-            return Some(Outcome::Violated(Box::new(self.violation(
-                Scope::Draft,
-                vec![],
-                None,
-                unknown,
-            ))));
+        if draft == Held::No && !self.immediate() {
+            self.veto(memory);
+            let violation = self.violation(Scope::Draft, &[], unknown);
+            return Some(Outcome::Violated(Box::new(violation)));
         }
-        let holding = live.iter().find(|(_, held)| *held == Held::Yes);
-        if unknown.is_none() && !matches!(draft, Held::Unknown(_)) {
-            if let Some((state, _)) = holding {
-                if let Known::Shown { document, .. } = &state.known {
-                    self.remember(document.json(), compliant);
-                }
-            } else if draft == Held::Yes {
-                self.remember_draft(compliant);
-            }
-        } else if draft == Held::Yes {
-            // The draft held: better than no value at all, as long as nothing better was ever seen.
-            self.remember_draft_if_new(compliant);
+        let holding = of(Held::Yes).next();
+        let drafted = self.resource.draft.as_ref().filter(|_| draft == Held::Yes);
+        let told = unknown.is_none() && !matches!(draft, Held::Unknown(_));
+        match (told, holding, drafted) {
+            (true, Some((place, state, _)), _) => self.remember(*place, state, drafted, memory),
+            (true, None, Some(draft)) => self.remember_draft(draft, memory),
+            // The draft holds: better than no value at all, as long as nothing better was ever seen.
+            (false, _, Some(draft)) if !self.seen_before() => self.remember_draft(draft, memory),
+            _ => {}
         }
         match (unknown, draft) {
             (Some(why), _) | (None, Held::Unknown(why)) => Some(Outcome::Unknown(why)),
@@ -218,7 +199,7 @@ impl<'a> Case<'a> {
 
     fn held_live(&self, state: &LiveState) -> Held {
         match &state.known {
-            Known::Shown { document, hidden } => self.held(document, hidden, Some(&state.stage)),
+            Known::Shown { document, hidden } => self.held(document, hidden, named(&state.stage)),
             Known::Absent => Held::NotApplicable,
             Known::Unreadable(why) => Held::Unknown(format!("stage {}: {why}", state.stage)),
         }
@@ -231,52 +212,50 @@ impl<'a> Case<'a> {
         }
     }
 
-    fn veto(&self, vetoed: &mut Vec<String>) {
-        vetoed.extend(
-            self.restore_paths()
-                .iter()
-                .map(|p| slot(self.rule.target, &self.resource.key, p)),
-        );
-    }
-
-    fn remember(&self, document: &Value, compliant: &mut BTreeMap<String, Value>) {
+    fn veto(&self, memory: &mut Memory) {
         for path in self.restore_paths() {
-            let value = path.get(document).cloned().unwrap_or(Value::Null);
-            compliant.insert(slot(self.rule.target, &self.resource.key, path), value);
+            memory.veto(self.slot(path));
         }
     }
 
-    fn remember_draft(&self, compliant: &mut BTreeMap<String, Value>) {
-        if let Some(draft) = &self.resource.draft {
-            self.remember(draft.json(), compliant);
-        }
-    }
-
-    fn remember_draft_if_new(&self, compliant: &mut BTreeMap<String, Value>) {
-        let seen = |path: &Path| {
-            self.question
-                .last_compliant
-                .contains_key(&slot(self.rule.target, &self.resource.key, path))
+    /// Remembers what stands at the paths that the rule would restore. Where it is not shown, a draft that holds too says
+    /// it best.
+    fn remember(&self, place: usize, state: &LiveState, draft: Option<&Document>, memory: &mut Memory) {
+        let Known::Shown { document, hidden } = &state.known else {
+            return;
         };
-        if !self.restore_paths().iter().any(seen) {
-            self.remember_draft(compliant);
+        for path in self.restore_paths() {
+            let unseen = hidden.iter().any(|h| h.covers(path) || path.covers(h));
+            let (place, document) = match (unseen, draft) {
+                (false, _) => (place, document),
+                (true, Some(draft)) => (DRAFT, draft),
+                (true, None) => continue,
+            };
+            memory.keep(self.slot(path), place, value_at(path, document));
         }
     }
 
-    fn violation(
-        &self,
-        scope: Scope,
-        stages: Vec<String>,
-        live: Option<&LiveState>,
-        live_unknown: Option<String>,
-    ) -> Violation {
-        let shown = live.and_then(|state| match &state.known {
+    fn remember_draft(&self, draft: &Document, memory: &mut Memory) {
+        for path in self.restore_paths() {
+            memory.keep(self.slot(path), DRAFT, value_at(path, draft));
+        }
+    }
+
+    fn seen_before(&self) -> bool {
+        let known = |path: &Path| self.question.last_compliant.contains_key(&self.slot(path));
+        self.restore_paths().iter().any(known)
+    }
+
+    /// `met`: the live states that violate; none when the draft alone does.
+    fn violation(&self, scope: Scope, met: &[&LiveState], live_unknown: Option<String>) -> Violation {
+        let worst = met.first();
+        let shown = worst.and_then(|state| match &state.known {
             Known::Shown { document, .. } => Some(document),
             _ => None,
         });
         let observed = shown.or(self.resource.draft.as_ref());
-        let stage = live.map(|l| l.stage.as_str());
-        let (wanted, remedy) = self.remedy(scope, &stages);
+        let stage = worst.and_then(|state| named(&state.stage));
+        let (wanted, remedy) = self.remedy(scope, met);
         let paths = match (&remedy, &self.rule.mend) {
             (Remedy::Plan(plan), _) => plan.paths.clone(),
             (_, Mend::Restore(paths)) => paths.clone(),
@@ -308,7 +287,7 @@ impl<'a> Case<'a> {
         Violation {
             scope,
             live_unknown,
-            stages,
+            stages: stages(met),
             severity: self.rule.severity,
             controls: self.rule.controls.clone(),
             finding: self.finding(observed, stage, &difference),
@@ -336,129 +315,14 @@ impl<'a> Case<'a> {
         told.unwrap_or_else(|| match (difference.first(), &self.rule.holds) {
             (Some(change), _) => format!("{} is {}, not {}", change.path, show(&change.from), show(&change.to)),
             (None, Holds::Require(program)) => format!("does not hold: {}", program.source()),
-            (None, Holds::Desired { .. }) => "differs from what is desired".to_owned(),
+            (None, Holds::Desired(_)) => "differs from what is desired".to_owned(),
         })
     }
+}
 
-    /// What is wanted, and how it is reached. The repair starts from the draft, as patches change the draft.
-    fn remedy(&self, scope: Scope, stages: &[String]) -> (Option<Value>, Remedy) {
-        let none = |reason, message: String| Remedy::None { reason, message };
-        let Some(draft) = &self.resource.draft else {
-            let message = format!(
-                "{} stands only in what is deployed, no longer in the editor: deploy the API to take it away from callers",
-                self.resource.key
-            );
-            return (None, none(Reason::NotRepairable, message));
-        };
-        let overlay = match self.overlay(draft) {
-            Ok(overlay) => overlay,
-            Err((reason, message)) => return (None, none(reason, message)),
-        };
-        // Somebody may have mended the draft already; then the deployment is all that is missing.
-        let mended = self.held(draft, &[], None) != Held::No && scope == Scope::Live;
-        let wanted = if mended {
-            draft.json().clone()
-        } else {
-            rule::lay_over(self.table(), draft.json(), &overlay)
-        };
-        if self.held(&Document::new(wanted.clone()), &[], None) == Held::No {
-            let message = "the repair would not make the rule hold, so it is never made: correct the rule".to_owned();
-            return (Some(wanted), none(Reason::FixIneffective, message));
-        }
-        let restored = matches!(self.rule.mend, Mend::Restore(_));
-        let there = plan::calls(self.table(), &self.resource.address, draft.json(), &wanted, restored);
-        let back = plan::calls(self.table(), &self.resource.address, &wanted, draft.json(), true);
-        match there {
-            Err(refused) => (Some(wanted), none(Reason::NotRepairable, refused.message)),
-            Ok(there) => {
-                let immediate = matches!(self.rule.target, Target::Stage | Target::DomainName);
-                let deploy = scope == Scope::Live && !immediate && (there.deployment || mended);
-                let paths = if there.paths.is_empty() {
-                    self.properties(&overlay)
-                } else {
-                    there.paths
-                };
-                let plan = Plan {
-                    patches: there.calls,
-                    deploy: if deploy { stages.to_vec() } else { vec![] },
-                    inverse: back.map(|b| b.calls).unwrap_or_default(),
-                    disruptions: there.disruptions,
-                    paths,
-                    overlay: if mended { json!({}) } else { overlay },
-                };
-                (Some(wanted), Remedy::Plan(plan))
-            }
-        }
-    }
-
-    /// The properties that an overlay sets: the same ones whether patches or a deployment alone put them right.
-    fn properties(&self, overlay: &Value) -> Vec<Path> {
-        let mut found = Vec::new();
-        for at in rule::overlay_paths(overlay) {
-            let length = self.table().property(&at).map_or(at.keys().len(), |p| p.path.len());
-            let property = Path::of(at.keys()[..length].to_vec());
-            if !found.contains(&property) {
-                found.push(property);
-            }
-        }
-        found
-    }
-
-    /// What is laid over the draft.
-    fn overlay(&self, draft: &Document) -> Result<Value, (Reason, String)> {
-        match (&self.rule.mend, &self.rule.holds) {
-            (Mend::Fix(program), _) => self.computed(program, draft),
-            (Mend::Restore(paths), _) => {
-                let mut overlay = json!({});
-                for path in paths {
-                    let slot = slot(self.rule.target, &self.resource.key, path);
-                    let value = self.question.last_compliant.get(&slot).ok_or_else(|| {
-                        (
-                            Reason::NoCompliantValue,
-                            format!("{path}: no value with which the rule held was ever seen"),
-                        )
-                    })?;
-                    path.set(&mut overlay, Some(value.clone()));
-                }
-                Ok(overlay)
-            }
-            (_, Holds::Desired { overlay, absent }) => {
-                let mut overlay = overlay.clone();
-                for path in absent {
-                    path.set(&mut overlay, Some(Value::Null));
-                }
-                Ok(overlay)
-            }
-            _ => Err((
-                Reason::NotRepairable,
-                "the rule names no repair: write desired, fix or restore".to_owned(),
-            )),
-        }
-    }
-
-    fn computed(&self, program: &Program, draft: &Document) -> Result<Value, (Reason, String)> {
-        let mut previous = json!({});
-        let mine = format!("{}|{}|", self.rule.target.as_str(), self.resource.key);
-        for (slot, value) in self.question.last_compliant {
-            if let Some(path) = slot.strip_prefix(&mine).and_then(|text| Path::parse(text).ok()) {
-                path.set(&mut previous, Some(value.clone()));
-            }
-        }
-        let previous = Document::new(previous);
-        let names = Names {
-            previous: Some(&previous),
-            now: None,
-            ..self.names(draft, None)
-        };
-        match program.eval_json(&names) {
-            Ok(overlay @ Value::Object(_)) => Ok(overlay),
-            Ok(_) => Err((
-                Reason::FixIneffective,
-                "fix must give a map, as in {'tracingEnabled': true}".to_owned(),
-            )),
-            Err(error) => Err((Reason::FixIneffective, format!("fix: {error}"))),
-        }
-    }
+/// Nothing there is a value too: it can be put back.
+fn value_at(path: &Path, document: &Document) -> Value {
+    path.get(document.json()).cloned().unwrap_or(Value::Null)
 }
 
 /// Whether the endpoint kind can hold anything of the rule's target.

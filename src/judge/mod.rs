@@ -10,12 +10,16 @@ mod conflict;
 pub mod evaluate;
 pub mod iam;
 pub mod managed;
+mod memory;
 pub mod path;
 pub mod plan;
+mod remedy;
 mod rule;
 pub mod select;
 pub mod snapshot;
 pub mod table;
+#[cfg(test)]
+mod tests;
 pub mod verdict;
 pub mod window;
 

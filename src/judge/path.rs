@@ -148,7 +148,8 @@ pub fn same(a: Option<&Value>, b: Option<&Value>) -> bool {
 
 fn same_values(a: &Value, b: &Value) -> bool {
     match (a, b) {
-        (Value::Number(a), Value::Number(b)) => a == b || a.as_f64() == b.as_f64(),
+        // Whole numbers above 2^53 would lose their last digits as floats.
+        (Value::Number(a), Value::Number(b)) => a == b || ((a.is_f64() || b.is_f64()) && a.as_f64() == b.as_f64()),
         (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_values(a, b)),
         (Value::Object(a), Value::Object(b)) => {
             a.iter().all(|(key, value)| same(Some(value), b.get(key)))
@@ -180,21 +181,60 @@ fn collect(at: &Path, from: Option<&Value>, to: Option<&Value>, found: &mut Vec<
 
 /// Lays one document over another: objects merge, `null` removes, everything else replaces whole.
 pub fn merge(object: &Value, overlay: &Value) -> Value {
-    let (Value::Object(base), Value::Object(over)) = (object, overlay) else {
+    let Value::Object(over) = overlay else {
         return overlay.clone();
     };
-    let mut merged = base.clone();
+    let mut merged = object.as_object().cloned().unwrap_or_default();
     for (key, value) in over {
-        if value.is_null() {
+        let below = merged.get(key);
+        // What only takes away makes nothing to take it away from.
+        if value.is_null() || (below.is_none() && removes(value)) {
             merged.remove(key);
-        } else if let Some(below) = merged.get(key) {
-            let value = merge(below, value);
-            merged.insert(key.clone(), value);
         } else {
-            merged.insert(key.clone(), merge(&Value::Object(Map::new()), value));
+            let value = merge(below.unwrap_or(&Value::Null), value);
+            merged.insert(key.clone(), value);
         }
     }
     Value::Object(merged)
+}
+
+/// Whether an overlay does nothing but take away.
+fn removes(overlay: &Value) -> bool {
+    match overlay {
+        Value::Null => true,
+        Value::Object(fields) => !fields.is_empty() && fields.values().all(removes),
+        _ => false,
+    }
+}
+
+/// One overlay that does what `first` and then `second` do.
+pub fn compose(first: &Value, second: &Value) -> Value {
+    let (Value::Object(one), Value::Object(other)) = (first, second) else {
+        return second.clone();
+    };
+    let mut both = one.clone();
+    for (key, value) in other {
+        let value = both
+            .get(key)
+            .map_or_else(|| value.clone(), |below| compose(below, value));
+        both.insert(key.clone(), value);
+    }
+    Value::Object(both)
+}
+
+/// The overlay that puts `to` in the place of `from`: what stands in `from` alone is `null` in it.
+pub fn replacing(from: Option<&Value>, to: &Value) -> Value {
+    let (Some(Value::Object(from)), Value::Object(to)) = (from, to) else {
+        return to.clone();
+    };
+    let mut overlay = Map::new();
+    for (key, value) in to {
+        overlay.insert(key.clone(), replacing(from.get(key), value));
+    }
+    for key in from.keys().filter(|key| !to.contains_key(*key)) {
+        overlay.insert(key.clone(), Value::Null);
+    }
+    Value::Object(overlay)
 }
 
 #[cfg(test)]
@@ -222,6 +262,71 @@ mod tests {
     }
 
     #[test]
+    fn a_path_gets_sets_and_takes_away() {
+        let at = |text: &str| Path::parse(text).unwrap();
+        let mut document = json!({"a": {"b": 1, "n": null}, "t": "text"});
+        for (path, expected, why) in [
+            ("a.b", Some(json!(1)), "what stands there"),
+            ("a", Some(json!({"b": 1, "n": null})), "with all that is below"),
+            ("a.n", None, "null is absent"),
+            ("a.c", None, "nothing stands there"),
+            ("t.x", None, "no path leads into text"),
+        ] {
+            assert_eq!(at(path).get(&document).cloned(), expected, "{why}");
+        }
+        at("t.x").set(&mut document, None);
+        at("q.r").set(&mut document, None);
+        assert_eq!(
+            document,
+            json!({"a": {"b": 1, "n": null}, "t": "text"}),
+            "what is not there is not taken away"
+        );
+        at("c.d").set(&mut document, Some(json!(2)));
+        at("a.b").set(&mut document, None);
+        assert_eq!(
+            document,
+            json!({"a": {"n": null}, "t": "text", "c": {"d": 2}}),
+            "objects are made on the way"
+        );
+        assert!(at("a").covers(&at("a.b")) && at("a.b").covers(&at("a.b")) && !at("a.b").covers(&at("a")));
+        assert!(!at("a.b").covers(&at("a.bc")), "keys, not letters");
+    }
+
+    #[test]
+    fn differences_are_as_deep_as_objects() {
+        for (from, to, expected, why) in [
+            (
+                json!({"a": {"b": 1, "c": 2}}),
+                json!({"a": {"b": 1, "c": 3}}),
+                vec!["a.c"],
+                "deep down",
+            ),
+            (json!({"a": {"b": 1}}), json!({}), vec!["a"], "a whole object"),
+            (
+                json!({"a": [1, 2]}),
+                json!({"a": [1, 3]}),
+                vec!["a"],
+                "lists are values",
+            ),
+            (
+                json!({"a": 1.0, "b": null}),
+                json!({"a": 1}),
+                vec![],
+                "the same by value",
+            ),
+            (
+                json!({"b": 1, "a": 1}),
+                json!({"c": 1}),
+                vec!["a", "b", "c"],
+                "in an order of its own",
+            ),
+        ] {
+            let found: Vec<String> = differences(&from, &to).iter().map(ToString::to_string).collect();
+            assert_eq!(found, expected, "{why}");
+        }
+    }
+
+    #[test]
     fn numbers_compare_by_value_and_null_is_absent() {
         for (a, b, equal, why) in [
             (
@@ -233,6 +338,12 @@ mod tests {
             (json!({"a": null}), json!({}), true, "AWS leaves out what is not set"),
             (json!([1, 2]), json!([2, 1]), false, "lists keep their order"),
             (json!("1"), json!(1), false, "text is no number"),
+            (
+                json!(9_007_199_254_740_993_i64),
+                json!(9_007_199_254_740_992_i64),
+                false,
+                "whole numbers are not rounded",
+            ),
         ] {
             assert_eq!(same(Some(&a), Some(&b)), equal, "{why}");
         }
@@ -245,5 +356,58 @@ mod tests {
             &json!({"a": {"c": [3]}, "d": null}),
         );
         assert_eq!(merged, json!({"a": {"b": 1, "c": [3]}}));
+        for (object, overlay, expected, why) in [
+            (
+                json!({"a": 1}),
+                json!({"a": {"b": null, "c": 2}}),
+                json!({"a": {"c": 2}}),
+                "no null is left behind",
+            ),
+            (
+                json!({}),
+                json!({"a": {"b": null}}),
+                json!({}),
+                "taking away makes nothing",
+            ),
+            (
+                json!({}),
+                json!({"a": {}}),
+                json!({"a": {}}),
+                "an empty object is asked for by name",
+            ),
+            (json!({"a": 1}), json!(2), json!(2), "anything else replaces"),
+        ] {
+            assert_eq!(merge(&object, &overlay), expected, "{why}");
+        }
+    }
+
+    #[test]
+    fn two_overlays_are_one() {
+        let (first, second) = (
+            json!({"a": {"b": 1, "c": null}, "d": 1}),
+            json!({"a": {"b": null, "e": 2}, "d": [2]}),
+        );
+        let object = json!({"a": {"b": 0, "c": 0, "f": 0}});
+        assert_eq!(
+            merge(&object, &compose(&first, &second)),
+            merge(&merge(&object, &first), &second)
+        );
+    }
+
+    #[test]
+    fn a_replacing_overlay_leaves_nothing_of_before() {
+        for (from, to, why) in [
+            (
+                json!({"a": 1, "b": {"c": 2, "d": 3}}),
+                json!({"b": {"c": 4}, "e": 5}),
+                "deep down",
+            ),
+            (json!({"a": 1}), json!({}), "everything goes"),
+            (json!([1, 2]), json!({"a": 1}), "another kind"),
+            (json!({"a": 1}), json!("text"), "no object any more"),
+        ] {
+            assert_eq!(merge(&from, &replacing(Some(&from), &to)), to, "{why}");
+        }
+        assert_eq!(replacing(None, &json!({"a": 1})), json!({"a": 1}), "nothing was there");
     }
 }

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::path::{self, Path};
+use super::rule;
 use super::table::{Deploy, Ops, Property, Repair, Risk, Table};
 use crate::api::drift::{Call, PatchOperation};
 
@@ -36,59 +37,104 @@ pub struct NotRepairable {
 /// # Errors
 /// When some difference has no repair.
 pub fn calls(
-    table: &Table,
+    table: &'static Table,
     address: &BTreeMap<String, String>,
     object: &Value,
     wanted: &Value,
     restored: bool,
 ) -> Result<Calls, NotRepairable> {
     let mut plan = Calls::default();
-    let mut covered: Vec<Path> = Vec::new();
+    let changes = changes(table, object, wanted);
+    for (at, property) in &changes {
+        for (operation, patch) in operations(property, at, object, wanted)? {
+            push(&mut plan.calls, operation, address, patch);
+        }
+        plan.deployment |= property.deploy == Deploy::Deployment;
+        plan.disruptions.extend(disruption(property, at, restored));
+    }
+    plan.paths = changes.into_iter().map(|(at, _)| at).collect();
+    match unexplained(table, &plan.paths, object, wanted) {
+        None => Ok(plan),
+        Some(at) => Err(NotRepairable {
+            message: format!("{at} has no repair that is known to be safe: change it by hand"),
+            path: at,
+        }),
+    }
+}
+
+/// The calls that take a change back, as far as calls can, and what they cannot take back.
+pub fn inverse(
+    table: &'static Table,
+    address: &BTreeMap<String, String>,
+    object: &Value,
+    wanted: &Value,
+) -> (Vec<Call>, Vec<NotRepairable>) {
+    let (mut back, mut stays) = (Vec::new(), Vec::new());
+    for (at, property) in changes(table, wanted, object) {
+        match operations(property, &at, wanted, object) {
+            Ok(operations) => {
+                for (operation, patch) in operations {
+                    push(&mut back, operation, address, patch);
+                }
+            }
+            Err(refused) => stays.push(refused),
+        }
+    }
+    (back, stays)
+}
+
+/// Where two documents differ, and the property there. A property that holds others stands for them where it goes as a
+/// whole.
+pub fn changes(table: &'static Table, object: &Value, wanted: &Value) -> Vec<(Path, &'static Property)> {
+    let mut found: Vec<(Path, &'static Property)> = Vec::new();
     for property in table.properties {
+        let whole_entry = matches!(property.repair, Repair::Patch { ops: Ops::Remove, .. });
         for at in instances(property, object, wanted) {
-            if covered.iter().any(|c| c.covers(&at)) || (property.same)(at.get(object), at.get(wanted)) {
-                continue;
+            let covered = found.iter().any(|(above, _)| above.covers(&at));
+            let same = (property.same)(at.get(object), at.get(wanted));
+            // The leaves of an entry that is wanted follow in the table.
+            let of_leaves = whole_entry && at.get(wanted).is_some();
+            if !(covered || same || of_leaves) {
+                found.push((at, property));
             }
-            let whole_entry = matches!(property.repair, Repair::Patch { ops: Ops::Remove, .. });
-            if whole_entry && at.get(wanted).is_some() {
-                continue; // its leaves follow in the table
-            }
-            let operations = operations(property, &at, object, wanted)?;
-            for (operation, patch) in operations {
-                push(&mut plan.calls, operation, address, patch);
-            }
-            plan.deployment |= property.deploy == Deploy::Deployment;
-            match property.risk {
-                Risk::Disruptive(how) => plan.disruptions.push(format!("{at}: {how}")),
-                Risk::DisruptiveUnlessRestored(how) if !restored => plan.disruptions.push(format!("{at}: {how}")),
-                _ => {}
-            }
-            covered.push(at.clone());
-            plan.paths.push(at);
         }
     }
-    for at in path::differences(object, wanted) {
-        let known = covered.iter().any(|c| c.covers(&at))
-            || table.property(&at).is_some_and(|p| {
-                let at = Path::of(at.keys()[..p.path.len()].to_vec());
-                (p.same)(at.get(object), at.get(wanted))
-            });
-        // An entry that only appears with its leaves is covered by them.
-        let made_of_leaves = covered.iter().any(|c| at.covers(c)) && {
-            let mut reached = object.clone();
-            for c in covered.iter().filter(|c| at.covers(c)) {
-                c.set(&mut reached, c.get(wanted).cloned());
-            }
-            path::same(at.get(&reached), at.get(wanted))
-        };
-        if !known && !made_of_leaves {
-            return Err(NotRepairable {
-                message: format!("{at} has no repair that is known to be safe: change it by hand"),
-                path: at,
-            });
-        }
+    found
+}
+
+/// How a change there can interrupt callers.
+pub fn disruption(property: &Property, at: &Path, restored: bool) -> Option<String> {
+    match property.risk {
+        Risk::Disruptive(how) => Some(format!("{at}: {how}")),
+        Risk::DisruptiveUnlessRestored(how) if !restored => Some(format!("{at}: {how}")),
+        _ => None,
     }
-    Ok(plan)
+}
+
+/// A difference that changes at these paths do not explain.
+fn unexplained(table: &Table, changed: &[Path], object: &Value, wanted: &Value) -> Option<Path> {
+    path::differences(object, wanted).into_iter().find(|at| {
+        if changed.iter().any(|c| c.covers(at)) || rule::same_at(table, at, object, wanted) {
+            return false;
+        }
+        // What only appears or goes with its leaves is made of them; nothing is left of it without any.
+        let mut reached = object.clone();
+        for leaf in changed.iter().filter(|c| at.covers(c)) {
+            leaf.set(&mut reached, leaf.get(wanted).cloned());
+        }
+        let (reached, wanted) = (at.get(&reached), at.get(wanted));
+        let made = path::same(reached, wanted) || (hollow(reached) && hollow(wanted));
+        !made
+    })
+}
+
+/// Nothing, or objects that hold nothing.
+fn hollow(value: Option<&Value>) -> bool {
+    match value {
+        None | Some(Value::Null) => true,
+        Some(Value::Object(fields)) => fields.values().all(|value| hollow(Some(value))),
+        Some(_) => false,
+    }
 }
 
 /// The places where a property stands in either document.
@@ -192,25 +238,28 @@ fn operations(
             Ok(added.chain(removed).collect())
         }
         Repair::Tags => {
-            let path = format!("/tags/{}", escape(at.keys().last().map_or("", String::as_str)));
-            Ok(vec![match value {
-                Some(value) => (
-                    "TagResource",
-                    PatchOperation {
-                        op: "add".into(),
-                        path,
-                        value: Some(text(value)),
-                    },
-                ),
-                None => (
-                    "UntagResource",
-                    PatchOperation {
-                        op: "remove".into(),
-                        path,
-                        value: None,
-                    },
-                ),
-            }])
+            let nothing = Map::new();
+            let tags = |value: Option<&Value>| match value {
+                None => Some(nothing.clone()),
+                Some(value) => value.as_object().cloned(),
+            };
+            let (Some(before), Some(after)) = (tags(at.get(object)), tags(value)) else {
+                return Err(refuse(format!("{at} cannot be repaired: write a map of tags")));
+            };
+            let patch = |op: &str, key: &str, value: Option<&Value>| PatchOperation {
+                op: op.into(),
+                path: format!("/tags/{}", escape(key)),
+                value: value.map(text),
+            };
+            let set = after
+                .iter()
+                .filter(|(key, value)| !path::same(before.get(*key), Some(value)))
+                .map(|(key, value)| ("TagResource", patch("add", key, Some(value))));
+            let gone = before
+                .keys()
+                .filter(|key| !after.contains_key(*key))
+                .map(|key| ("UntagResource", patch("remove", key, None)));
+            Ok(set.chain(gone).collect())
         }
     }
 }
@@ -250,14 +299,14 @@ fn text(value: &Value) -> String {
     }
 }
 
-/// Adds a patch operation to the call that it belongs to; the same operation twice is one.
+/// Adds a patch operation to the call that it belongs to. A path is patched once: who patches it again wants the same.
 fn push(calls: &mut Vec<Call>, operation: &str, address: &BTreeMap<String, String>, patch: PatchOperation) {
     let parameters = parameters(operation, address);
     match calls
         .iter_mut()
         .find(|c| c.operation == operation && c.parameters == parameters)
     {
-        Some(call) if call.patch_operations.contains(&patch) => {}
+        Some(call) if call.patch_operations.iter().any(|one| one.path == patch.path) => {}
         Some(call) => call.patch_operations.push(patch),
         None => calls.push(Call {
             operation: operation.into(),

@@ -1,5 +1,7 @@
 //! The two functions that every rule is: does it hold, and what is laid over.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use super::cel::{Program, Scope};
@@ -23,33 +25,32 @@ pub(super) fn held(rule: &Rule, table: &Table, names: &Scope<'_>, hidden: &[Path
             Ok(false) => Held::No,
             Err(why) => Held::Unknown(format!("require: {why}")),
         },
-        Holds::Desired { overlay, absent } => {
-            let object = names.object.json();
-            let mut wanted = lay_over(table, object, overlay);
-            for path in absent {
-                path.set(&mut wanted, None);
-            }
-            let unmet: Vec<Path> = path::differences(object, &wanted)
-                .into_iter()
-                .filter(|at| table.property(at).is_none_or(|p| !same_at(p, at, object, &wanted)))
-                .collect();
-            let asked = || overlay_paths(overlay).into_iter().chain(absent.iter().cloned());
-            let unseen = |path: &Path| hidden.iter().any(|h| h.covers(path) || path.covers(h));
-            match unmet.iter().find(|path| !unseen(path)) {
-                Some(_) => Held::No,
-                None => match asked().find(unseen) {
-                    Some(path) => Held::Unknown(not_shown(&path)),
-                    None if unmet.is_empty() => Held::Yes,
-                    None => Held::No,
-                },
-            }
-        }
+        Holds::Desired(overlay) => desired(table, names.object.json(), overlay, hidden),
     }
 }
 
-fn same_at(property: &super::table::Property, at: &Path, object: &Value, wanted: &Value) -> bool {
-    let at = Path::of(at.keys()[..property.path.len()].to_vec());
-    (property.same)(at.get(object), at.get(wanted))
+/// Whether laying the overlay over the object would change nothing.
+fn desired(table: &Table, object: &Value, overlay: &Value, hidden: &[Path]) -> Held {
+    let overlay = expanded(table, object, overlay);
+    let wanted = path::merge(object, &overlay);
+    let mut unseen = None;
+    for at in overlay_paths(&overlay) {
+        if hidden.iter().any(|h| h.covers(&at) || at.covers(h)) {
+            unseen.get_or_insert(at);
+        } else if !same_at(table, &at, object, &wanted) {
+            return Held::No;
+        }
+    }
+    unseen.map_or(Held::Yes, |at| Held::Unknown(not_shown(&at)))
+}
+
+/// Whether two documents are the same at a path, as the property there compares.
+pub(super) fn same_at(table: &Table, at: &Path, one: &Value, other: &Value) -> bool {
+    path::same(at.get(one), at.get(other))
+        || table.property(at).is_some_and(|property| {
+            let at = property.of(at);
+            (property.same)(at.get(one), at.get(other))
+        })
 }
 
 fn ask(program: &Program, names: &Scope<'_>, hidden: &[Path]) -> Result<bool, String> {
@@ -67,23 +68,37 @@ fn not_shown(path: &Path) -> String {
     format!("what callers meet of {path} is not shown by AWS")
 }
 
-/// Lays an overlay over an object. What is desired of a map's default entry is desired of every entry that is not named.
+/// Lays an overlay over an object.
 pub(super) fn lay_over(table: &Table, object: &Value, overlay: &Value) -> Value {
-    let expanded = table.every_entry.as_ref().and_then(|every| {
-        let default = overlay.get(every.map)?.get(every.default)?;
-        let entries = object.get(every.map)?.as_object()?;
-        let named = overlay.get(every.map)?.as_object()?;
-        let mut expanded = overlay.clone();
-        let map = expanded.get_mut(every.map)?.as_object_mut()?;
-        for key in entries.keys().filter(|key| !named.contains_key(*key)) {
-            map.insert(key.clone(), default.clone());
-        }
-        Some(expanded)
-    });
-    path::merge(object, expanded.as_ref().unwrap_or(overlay))
+    path::merge(object, &expanded(table, object, overlay))
 }
 
-/// The leaves of an overlay.
+/// An overlay in which every entry stands for itself: what is desired of a map's default entry is desired of every entry,
+/// but for what the overlay says of that entry by name.
+pub(super) fn expanded<'a>(table: &Table, object: &Value, overlay: &'a Value) -> Cow<'a, Value> {
+    let Some(every) = &table.every_entry else {
+        return Cow::Borrowed(overlay);
+    };
+    let named = overlay.get(every.map).and_then(Value::as_object);
+    // That the default entry shall be absent says nothing of the others.
+    let default = named
+        .and_then(|named| named.get(every.default))
+        .filter(|d| d.is_object());
+    let (Some(named), Some(default)) = (named, default) else {
+        return Cow::Borrowed(overlay);
+    };
+    let there = object.get(every.map).and_then(Value::as_object);
+    let mut whole = overlay.clone();
+    for key in there.into_iter().flat_map(Map::keys).chain(named.keys()) {
+        let own = named
+            .get(key)
+            .map_or_else(|| default.clone(), |own| path::compose(default, own));
+        Path::of([every.map, key.as_str()]).set(&mut whole, Some(own));
+    }
+    Cow::Owned(whole)
+}
+
+/// The leaves of an overlay. What shall be absent is one.
 pub(super) fn overlay_paths(overlay: &Value) -> Vec<Path> {
     let nothing = Value::Object(Map::new());
     let mut found = Vec::new();
@@ -112,9 +127,6 @@ pub(super) fn reads(rule: &Rule) -> Vec<Path> {
             .iter()
             .map(|keys| Path::of(keys.clone()))
             .collect(),
-        Holds::Desired { overlay, absent } => overlay_paths(overlay)
-            .into_iter()
-            .chain(absent.iter().cloned())
-            .collect(),
+        Holds::Desired(overlay) => overlay_paths(overlay),
     }
 }

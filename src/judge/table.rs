@@ -64,7 +64,7 @@ pub enum Repair {
         /// As in `/authorizationScopes`.
         path: &'static str,
     },
-    /// By `TagResource` and `UntagResource`.
+    /// A map whose entries are set by `TagResource` and taken away by `UntagResource`.
     Tags,
     /// Not by any call that is safe; says what a person can do.
     None(&'static str),
@@ -128,6 +128,11 @@ impl Table {
 }
 
 impl Property {
+    /// Its own path, of a path at or below it.
+    pub fn of(&self, at: &Path) -> Path {
+        Path::of(at.keys()[..self.path.len()].to_vec())
+    }
+
     /// Whether it stands at these keys.
     pub fn matches(&self, keys: &[String]) -> bool {
         self.path.len() == keys.len() && self.path.iter().zip(keys).all(|(own, key)| *own == "*" || own == key)

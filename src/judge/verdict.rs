@@ -109,9 +109,11 @@ pub struct Plan {
     pub deploy: Vec<String>,
     /// What takes the patches back.
     pub inverse: Vec<Call>,
+    /// What no call takes back: it was not set before, and AWS has no call that unsets it.
+    pub irreversible: Vec<Path>,
     /// How callers can be interrupted.
     pub disruptions: Vec<String>,
-    /// The paths that belong to this violation.
+    /// The paths that belong to this violation: what the patches and the deployment change of it.
     pub paths: Vec<Path>,
     /// The overlay that leads from what is to what is wanted.
     pub overlay: Value,

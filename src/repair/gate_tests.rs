@@ -11,6 +11,7 @@ fn plan_that_deploys() -> Plan {
         patches: vec![],
         deploy: vec!["prod".into()],
         inverse: vec![],
+        irreversible: vec![],
         disruptions: vec![],
         paths: vec![],
         overlay: json!({}),
