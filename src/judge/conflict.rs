@@ -75,8 +75,9 @@ pub(super) fn settle(question: &Question<'_>, endpoint: &Document, verdicts: &mu
 fn active(verdict: &Verdict) -> Option<(&super::verdict::Violation, &super::verdict::Plan)> {
     match &verdict.outcome {
         Outcome::Violated(violation) if violation.allowed > Enforcement::Audit => match &violation.remedy {
-            Remedy::Plan(plan) => Some((violation, plan)),
-            Remedy::None { .. } => None,
+            // A plan that patches nothing wants nothing that another could mind.
+            Remedy::Plan(plan) if !plan.patches.is_empty() => Some((violation, plan)),
+            Remedy::Plan(_) | Remedy::None { .. } => None,
         },
         _ => None,
     }

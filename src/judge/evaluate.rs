@@ -384,7 +384,7 @@ impl<'a> Case<'a> {
                     inverse: back.map(|b| b.calls).unwrap_or_default(),
                     disruptions: there.disruptions,
                     paths,
-                    overlay: if mended { json!({}) } else { overlay },
+                    overlay,
                 };
                 (Some(wanted), Remedy::Plan(plan))
             }
