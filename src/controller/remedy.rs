@@ -318,7 +318,9 @@ impl Round<'_> {
         }
         let judgement = Case::new(self.ctx, self.account, self.endpoint).judge(&snapshot);
         let planned = candidates.iter();
-        let parts = planned.filter_map(|kept| part(kept, &judgement.verdicts, &id.id)).collect();
+        let parts = planned
+            .filter_map(|kept| part(kept, &judgement.verdicts, &id.id))
+            .collect();
         Ok((snapshot, parts))
     }
 

@@ -6,6 +6,8 @@
 //!
 //! * A write of somebody else to the very property that is patched, or to the very stage that is pointed, between the one read
 //!   before the call and the call.
+//! * A draft of `disableExecuteApiEndpoint`, which AWS makes effective by any change of any stage, between the two reads before
+//!   such a change and the change.
 //! * An edit that was made before the deployment and taken back after it, between two readings that both miss it. Of a method
 //!   added, removed or opened a deployment's own summary tells, before any caller meets it; everything else is seen in an export
 //!   right after the stage was pointed, and the stage is pointed back.
@@ -155,6 +157,8 @@ pub struct Looked {
     stages: BTreeMap<String, String>,
     /// Stages that a deployment brings nothing but the repair.
     clean: BTreeSet<String>,
+    /// What `disableExecuteApiEndpoint` may be: as it was read, and as it will be after the patches.
+    execute_api: [Value; 2],
 }
 
 impl Transaction<'_> {
@@ -169,7 +173,13 @@ impl Transaction<'_> {
     async fn steps(&self, looked: &Looked, ledger: &impl Ledger) -> Result<End, Error> {
         let patches = plan::join(looked.ready.iter().map(|p| p.plan.patches.as_slice()));
         for call in &patches {
-            if let Some(what) = self.changed_since(call, looked).await? {
+            let drafted = call.operation == "UpdateStage" && self.drafted_since(looked).await?;
+            let changed = if drafted {
+                Some(EXECUTE_API.to_owned())
+            } else {
+                self.changed_since(call, looked).await?
+            };
+            if let Some(what) = changed {
                 return Ok(End::Overtaken(format!("somebody changed {what} meanwhile")));
             }
             write::apply(self.writer, call).await?;
@@ -183,6 +193,13 @@ impl Transaction<'_> {
             return Ok(End::Overtaken(format!("somebody edited the API meanwhile: {edit}")));
         }
         self.publish(&deploying, looked, &patched, &patches, ledger).await
+    }
+
+    /// The last but one read before a change of a stage: no draft may become effective by it that was not looked at.
+    async fn drafted_since(&self, looked: &Looked) -> Result<bool, Error> {
+        let now = self.reader.get_rest_api(&self.endpoint.id).await?;
+        let now = now.get(EXECUTE_API);
+        Ok(!looked.execute_api.iter().any(|value| path::same(Some(value), now)))
     }
 
     /// The last read before a patch: what it patches must be what was judged, or what is wanted already.
@@ -239,6 +256,9 @@ impl Transaction<'_> {
         }
     }
 }
+
+/// The one setting that AWS makes effective by any change of any stage.
+const EXECUTE_API: &str = "disableExecuteApiEndpoint";
 
 fn has_canary(stage: &Value) -> bool {
     stage.get("canarySettings").is_some_and(|c| !c.is_null())

@@ -11,7 +11,7 @@ use crate::world::{STAGES, World, open};
 const CLEAR: &str = "http://backend.example.com/items";
 
 /// The calls of a repair of one method that both stages serve.
-pub const STORY: [&str; 17] = [
+pub const STORY: [&str; 19] = [
     "the editor",
     "GetStages",
     "GetExport",
@@ -22,8 +22,10 @@ pub const STORY: [&str; 17] = [
     "the editor",
     "GetDeployment",
     "GetDeployments",
+    "GetRestApi",
     "GetStage",
     "point dev",
+    "GetRestApi",
     "GetStage",
     "point prod",
     "GetStages",

@@ -15,8 +15,8 @@ use plumbline::judge::cel::Document;
 use plumbline::judge::compile::{Policy, PolicyRef};
 use plumbline::judge::path::Path;
 use plumbline::judge::verdict::{Outcome, Plan, Remedy, Verdict, Violation, slot};
-use plumbline::judge::{self, Question, Snapshot, plan};
 use plumbline::judge::window::Hours;
+use plumbline::judge::{self, Question, Snapshot, plan};
 use plumbline::repair::gate::{self, Answer, Facts, Gate};
 use plumbline::repair::transaction::{End, Held, Ledger, Part, Transaction};
 use serde_json::{Value, json};
@@ -210,6 +210,11 @@ impl Desk {
 
     /// What a judgement means for the drifts that stand.
     fn keep(&mut self, judgement: &judge::Judgement, rest_api: &str, round: &mut Round) {
+        // What nothing judges any more is gone.
+        self.drifts.retain(|(rule, target, resource), _| {
+            let mut verdicts = judgement.verdicts.iter();
+            verdicts.any(|v| v.rule == *rule && v.target == *target && v.resource == *resource)
+        });
         for verdict in &judgement.verdicts {
             let key = (verdict.rule.clone(), verdict.target, verdict.resource.clone());
             let violation = match &verdict.outcome {

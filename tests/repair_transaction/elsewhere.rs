@@ -12,7 +12,14 @@ async fn a_stage_is_repaired_without_a_deployment() {
     let mut world = World::new().await;
     world.anna.patch("/stages/prod", "replace /tracingEnabled", "false");
     let round = world.round().await;
-    let story = ["GetRestApi", "GetStages", "GetExport", "GetStage", "UpdateStage"];
+    let story = [
+        "GetRestApi",
+        "GetStages",
+        "GetExport",
+        "GetRestApi",
+        "GetStage",
+        "UpdateStage",
+    ];
     assert_eq!(round.story(), story);
     assert!(matches!(round.end, Some(End::Applied { deployment: None })));
     world.settle().await;

@@ -69,7 +69,7 @@ async fn killed_at_any_call_it_ends_repaired_with_one_deployment() {
 #[tokio::test]
 async fn killed_twice_it_still_makes_one_deployment() {
     let all = calls().await;
-    let create = 6 + 2 + 4 * 2 + 6; // the look, the patches each with its read, the editor
+    let create = 6 + 2 + 4 * 2 + 1 + 6; // the look, the patches each with its read, one more for the stage, the editor
     assert!(all[create], "the deployment is made here");
     for second in (0..all.len()).step_by(3) {
         let mut world = World::new().await;

@@ -249,15 +249,24 @@ async fn what_a_person_agreed_to_is_published_and_nothing_more() {
     let mut world = World::of(&[], https(), furnished).await;
     in_clear_text(&world.anna);
     world.anna.add_method("PUT /items");
-    let shown = world.round().await.held_for(Reason::RedeployPending).pending_edits.clone();
+    let shown = world
+        .round()
+        .await
+        .held_for(Reason::RedeployPending)
+        .pending_edits
+        .clone();
     assert_eq!(shown, ["PUT /items was added"]);
     // Meanwhile there is more.
     world.desk.approved = Some(shown.clone());
-    world.anna.patch("{/orders}/methods/GET", "replace /apiKeyRequired", "true");
+    world
+        .anna
+        .patch("{/orders}/methods/GET", "replace /apiKeyRequired", "true");
     let round = world.round().await;
     assert!(round.writes().is_empty(), "{round:?}");
     assert_ne!(round.held_for(Reason::RedeployPending).pending_edits, shown);
-    world.anna.patch("{/orders}/methods/GET", "replace /apiKeyRequired", "false");
+    world
+        .anna
+        .patch("{/orders}/methods/GET", "replace /apiKeyRequired", "false");
     world.witnessed = false;
     world.settle().await;
     assert!(world.is_right());
@@ -271,9 +280,19 @@ async fn one_answer_covers_what_every_stage_would_be_brought() {
     in_clear_text(&world.anna);
     world.anna.add_method("PUT /items");
     world.anna.deploy(&["dev"]);
-    world.anna.patch("{/orders}/methods/GET", "replace /apiKeyRequired", "true");
-    let shown = world.round().await.held_for(Reason::RedeployPending).pending_edits.clone();
-    let edits = ["GET /orders apiKeyRequired: deployed false, drafted true", "PUT /items was added"];
+    world
+        .anna
+        .patch("{/orders}/methods/GET", "replace /apiKeyRequired", "true");
+    let shown = world
+        .round()
+        .await
+        .held_for(Reason::RedeployPending)
+        .pending_edits
+        .clone();
+    let edits = [
+        "GET /orders apiKeyRequired: deployed false, drafted true",
+        "PUT /items was added",
+    ];
     assert_eq!(shown, edits, "dev's and prod's together, each once");
     world.desk.approved = Some(shown);
     world.witnessed = false;
@@ -286,7 +305,9 @@ async fn a_held_drift_holds_no_other() {
     let mut world = World::of(&[], https(), furnished).await;
     world.anna.patch("", "replace /policy", &open().to_string());
     in_clear_text(&world.anna);
-    world.anna.ok("PATCH /stages/dev", &patch("replace /tracingEnabled", "false"));
+    world
+        .anna
+        .ok("PATCH /stages/dev", &patch("replace /tracingEnabled", "false"));
     world.anna.add_method("PUT /items");
     let round = world.round().await;
     assert_eq!(round.held.len(), 2, "{round:?}");

@@ -8,7 +8,9 @@
 //! 1. A write to the very property that Plumbline patches, or to the pointer of the very stage that it points, which lands between
 //!    Plumbline's last read of it and Plumbline's write. No other call of Plumbline's stands between these two. A deployment that
 //!    is overwritten so is told: the run ends as collided.
-//! 2. An edit that is made before `CreateDeployment` and taken back after it, both between the readings of the editor on either
+//! 2. A draft of `disableExecuteApiEndpoint`, which AWS makes effective by any change of any stage, that lands between the two
+//!    reads before such a change (the API, the stage) and the change.
+//! 3. An edit that is made before `CreateDeployment` and taken back after it, both between the readings of the editor on either
 //!    side. If it adds, removes or opens a method it is never published; otherwise the stage is pointed back within the same
 //!    run, unless the process is killed right then.
 //!
@@ -413,6 +415,9 @@ impl Witness {
                 "the one read before a write is of what is written"
             );
             Self::only_its_own(sent)?;
+            if sent.operation == "UpdateStage" {
+                Self::closed(all[at - 2], sent)?;
+            }
             match sent.pointed() {
                 None => Self::patched(world, last, sent)?,
                 Some((stage, deployment)) => self.pointed(world, round, last, sent, stage, deployment)?,
@@ -431,10 +436,29 @@ impl Witness {
                 | ("UpdateStage", ["stages", ..]) => true,
                 // Follows from the others.
                 (_, ["stages", _, "pending"]) => true,
+                ("UpdateStage", ["live", "disableExecuteApiEndpoint"]) => true, // see `closed`
                 _ => false,
             };
             prop_assert!(own, "{} changed {at}", sent.line);
         }
+        Ok(())
+    }
+
+    /// No change of a stage makes a draft of the execute-api endpoint effective, unless it came after the last but one read.
+    fn closed(last_but_one: &Sent, sent: &Sent) -> Result<(), TestCaseError> {
+        let live = |state: &Value| state["live"]["disableExecuteApiEndpoint"].clone();
+        let drafted = |state: &Value| state["editor"]["settings"]["disableExecuteApiEndpoint"].clone();
+        let came_later = drafted(&last_but_one.before) != drafted(&sent.before);
+        let same = live(&sent.before) == live(&sent.after);
+        let deployed = sent.pointed().is_some_and(|(stage, _)| {
+            let settings = &sent.after["stages"][stage]["snapshot"]["settings"];
+            settings["disableExecuteApiEndpoint"] == live(&sent.after)
+        });
+        prop_assert!(
+            same || came_later || deployed,
+            "{} published a draft of the execute-api endpoint",
+            sent.line
+        );
         Ok(())
     }
 
@@ -506,7 +530,7 @@ impl Witness {
         if foreign.is_empty() {
             return Ok(());
         }
-        // Exception 2, or nothing that may happen.
+        // Exception 3, or nothing that may happen.
         for at in &foreign {
             let keys: Vec<&str> = at.keys().iter().map(String::as_str).collect();
             let summarised = match keys[..] {

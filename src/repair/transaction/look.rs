@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Held, Looked, Part, Transaction};
+use serde_json::Value;
+
+use super::{EXECUTE_API, Held, Looked, Part, Transaction};
 use crate::api::Reason;
 use crate::api::policy::{EndpointType, Redeploy, Target};
 use crate::aws::Error;
@@ -28,6 +30,7 @@ impl Transaction<'_> {
             expected: None,
             stages: BTreeMap::new(),
             clean: BTreeSet::new(),
+            execute_api: [Value::Null, Value::Null],
         };
         let deploying = parts.iter().any(Part::deploys);
         let staging = parts.iter().any(Part::stages);
@@ -90,6 +93,8 @@ impl Sight<'_> {
                 .collect();
             if refused.is_empty() {
                 let is_clean = |(stage, clean): (String, Cleanliness)| (clean == Cleanliness::Clean).then_some(stage);
+                let execute_api = |editor: &Editor| editor.rest_api.get(EXECUTE_API).cloned().unwrap_or_default();
+                looked.execute_api = [execute_api(&self.editor), execute_api(&expected)];
                 looked.clean = clean.into_iter().filter_map(is_clean).collect();
                 looked.expected = ready.iter().any(Part::deploys).then_some(expected);
                 break;
@@ -149,7 +154,7 @@ impl Sight<'_> {
             && part.approved_edits.as_ref() != Some(&gate::shown(&edits))
         {
             let message = format!(
-                "any change of a stage makes a drafted disableExecuteApiEndpoint effective: {}",
+                "any change of a stage makes a drafted {EXECUTE_API} effective: {}",
                 edits.join("; ")
             );
             return Some(held(reason, message, gate::shown(&edits)));
@@ -231,7 +236,7 @@ impl Sight<'_> {
         let own = Own {
             target: Target::RestApi,
             key: String::new(),
-            path: Path::of(["disableExecuteApiEndpoint"]),
+            path: Path::of([EXECUTE_API]),
         };
         let said = self.exports.values().map(|stage| match &stage.export {
             Ok(export) => compare::compare_only(&self.editor, export, std::slice::from_ref(&own)),

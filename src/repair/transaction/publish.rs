@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{End, Ledger, Looked, Part, Transaction, has_canary};
+use super::{EXECUTE_API, End, Ledger, Looked, Part, Transaction, has_canary};
 use crate::api::drift::{Call, Intent};
 use crate::aws::Error;
 use crate::aws::apigateway::compare::{self, Cleanliness, Own};
@@ -20,7 +20,7 @@ struct Publishing<'a, L> {
     uids: Vec<String>,
     /// Each stage's deployment before.
     stages: BTreeMap<String, String>,
-    clean: &'a BTreeSet<String>,
+    looked: &'a Looked,
     ledger: &'a L,
 }
 
@@ -41,7 +41,7 @@ impl Transaction<'_> {
             parts,
             uids: parts.iter().map(|p| p.uid.clone()).collect(),
             stages: stages.map(|(stage, before)| (stage.clone(), before.clone())).collect(),
-            clean: &looked.clean,
+            looked,
             ledger,
         };
         publishing.run(patched, patches).await
@@ -126,6 +126,11 @@ impl<L: Ledger> Publishing<'_, L> {
             ..
         } = self.transaction;
         for (stage, before) in &self.stages {
+            if self.transaction.drafted_since(self.looked).await? {
+                return Ok(Some(End::Overtaken(format!(
+                    "somebody changed {EXECUTE_API} meanwhile, which any change of a stage makes effective"
+                ))));
+            }
             let now = reader.get_stage(&endpoint.id, stage).await?;
             let current = now.get("deploymentId").and_then(Value::as_str).unwrap_or_default();
             if has_canary(&now) {
@@ -160,7 +165,7 @@ impl<L: Ledger> Publishing<'_, L> {
         for (stage, found) in &found {
             let (true, true, Ok(export)) = (
                 found.deployment_id == deployment,
-                self.clean.contains(stage),
+                self.looked.clean.contains(stage),
                 &found.export,
             ) else {
                 continue;
