@@ -12,5 +12,6 @@ mod pending;
 mod race;
 mod switches;
 mod unshown;
+mod windows;
 mod wire;
 mod world;

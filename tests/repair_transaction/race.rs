@@ -103,27 +103,59 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
-/// One run: what is done before which of Plumbline's calls, how many seconds pass then, and where the process dies.
+/// Before which of Plumbline's calls something is done.
+#[derive(Clone, Copy, Debug)]
+enum When {
+    /// Its n-th call of all.
+    Call(usize),
+    /// Its n-th call of an operation.
+    Of(&'static str, usize),
+}
+
+/// The calls around which most can happen.
+const CRITICAL: [&str; 8] = [
+    "GetExport",
+    "GetMethod",
+    "UpdateIntegration",
+    "CreateDeployment",
+    "GetDeployment",
+    "GetStage",
+    "UpdateStage",
+    "GetDeployments",
+];
+
+/// Something that is done, and perhaps something more a few calls later.
+#[derive(Clone, Copy, Debug)]
+struct Deed {
+    when: When,
+    act: Act,
+    then: Option<(usize, Act)>,
+}
+
+/// One run: what is done, how many seconds pass with each call, and where the process dies.
 #[derive(Clone, Debug)]
 struct Script {
-    acts: Vec<(usize, Act)>,
+    deeds: Vec<Deed>,
     seconds: i64,
     kills: Vec<(usize, Cut)>,
 }
 
 fn script() -> impl Strategy<Value = Script> {
-    // Edits that come and go within a few calls are the hardest to see: some acts stand close together.
-    let acts = prop::collection::vec((0usize..150, act(), proptest::option::of((0usize..8, act()))), 1..8);
+    let when = prop_oneof![
+        (0usize..150).prop_map(When::Call),
+        (0..CRITICAL.len(), 1usize..5).prop_map(|(of, nth)| When::Of(CRITICAL[of], nth)),
+    ];
+    // Edits that come and go within a few calls are the hardest to see.
+    let then = proptest::option::of((1usize..9, prop_oneof![2 => Just(Act::Undo), 1 => act()]));
+    let deed = (when, act(), then).prop_map(|(when, act, then)| Deed { when, act, then });
     let kill =
         (0usize..6, 0usize..50, any::<bool>()).prop_map(|(round, after, applied)| (round, Cut { after, applied }));
-    (acts, 0i64..2, prop::collection::vec(kill, 0..3)).prop_map(|(acts, seconds, kills)| {
-        let both = |(at, act, then): (usize, Act, Option<(usize, Act)>)| {
-            std::iter::once((at, act)).chain(then.map(|(later, act)| (at + later, act)))
-        };
-        let mut acts: Vec<(usize, Act)> = acts.into_iter().flat_map(both).collect();
-        acts.sort_by_key(|(at, _)| *at);
-        Script { acts, seconds, kills }
-    })
+    (
+        prop::collection::vec(deed, 1..7),
+        0i64..2,
+        prop::collection::vec(kill, 0..3),
+    )
+        .prop_map(|(deeds, seconds, kills)| Script { deeds, seconds, kills })
 }
 
 type Undo = Vec<(String, Value)>;
@@ -131,10 +163,10 @@ type Undo = Vec<(String, Value)>;
 /// The second writer, who remembers how to take edits back.
 struct Writer {
     anna: Colleague,
-    acts: std::vec::IntoIter<(usize, Act)>,
-    next: Option<(usize, Act)>,
+    deeds: Vec<Deed>,
     seconds: i64,
     calls: usize,
+    by_operation: BTreeMap<String, usize>,
     done: Vec<Undo>,
     log: Vec<String>,
 }
@@ -142,14 +174,24 @@ struct Writer {
 impl Writer {
     fn before_call(&mut self, operation: &str) {
         self.anna.clock.pass(self.seconds);
-        while let Some((at, act)) = self.next {
-            if at > self.calls {
-                break;
-            }
+        *self.by_operation.entry(operation.to_owned()).or_default() += 1;
+        let nth = self.by_operation[operation];
+        let due = |deed: &Deed| match deed.when {
+            When::Call(call) => call <= self.calls,
+            When::Of(of, number) => of == operation && number == nth,
+        };
+        let (now, mut later): (Vec<Deed>, Vec<Deed>) = self.deeds.iter().copied().partition(due);
+        let then = now.iter().filter_map(|deed| deed.then);
+        later.extend(then.map(|(calls, act)| Deed {
+            when: When::Call(self.calls + calls),
+            act,
+            then: None,
+        }));
+        self.deeds = later;
+        for deed in now {
             self.log
-                .push(format!("before call {} ({operation}): {act:?}", self.calls));
-            self.act(act);
-            self.next = self.acts.next();
+                .push(format!("before call {} ({operation}): {:?}", self.calls, deed.act));
+            self.act(deed.act);
         }
         self.calls += 1;
     }
@@ -374,7 +416,7 @@ impl Writer {
 
     /// Everything is finished and deployed, and no canary stands.
     fn finish(&mut self) {
-        self.next = None;
+        self.deeds.clear();
         for stage in STAGES {
             self.anna
                 .call(&format!("PATCH /stages/{stage}"), &patch("remove /canarySettings", ""));
@@ -512,6 +554,13 @@ impl Witness {
         if self.replaced.get(stage).is_some_and(|before| before == deployment) {
             return Ok(()); // taken back
         }
+        let listed = round.read.iter().rev().find(|sent| sent.operation == "GetStages");
+        let judged = listed.map(|sent| pointer(&sent.before));
+        prop_assert_eq!(
+            Some(&read),
+            judged.as_ref(),
+            "the stage served another deployment when it was judged"
+        );
         if read != overwritten {
             // Exception 1. A deployment that was made in between is told.
             let new = !last.before["deployments"]
@@ -568,14 +617,12 @@ async fn play(script: &Script) -> Result<(), TestCaseError> {
     world.anna.uri("GET /items", URIS[0]);
     world.anna.deploy(&STAGES);
     world.anna.patch("/stages/prod", "replace /tracingEnabled", "false");
-    let mut acts = script.acts.clone().into_iter();
-    let next = acts.next();
     let writer = Arc::new(Mutex::new(Writer {
         anna: world.anna.clone(),
-        acts,
-        next,
+        deeds: script.deeds.clone(),
         seconds: script.seconds,
         calls: 0,
+        by_operation: BTreeMap::new(),
         done: vec![],
         log: vec![],
     }));
