@@ -25,6 +25,7 @@ use crate::aws::apigateway::Client;
 use crate::aws::budget::Priority;
 use crate::aws::{Class, Error};
 use crate::inventory::{Hand, sweep};
+use crate::judge::Snapshot;
 use crate::judge::plan;
 use crate::judge::snapshot::EndpointId;
 use crate::judge::verdict::{Outcome, Remedy, Verdict, Violation};
@@ -119,8 +120,8 @@ impl Round<'_> {
         let writer = session.repairer(&self.endpoint.spec.region).at(Priority::Repair);
         let id = self.id();
         let drifts: Vec<Drift> = candidates.iter().map(|k| k.drift.clone()).collect();
-        let parts = match self.fresh(&reader, &id, &candidates).await {
-            Ok(parts) => parts,
+        let (snapshot, parts) = match self.fresh(&reader, &id, &candidates).await {
+            Ok(fresh) => fresh,
             Err(error) => return self.failed(&drifts, &error).await,
         };
         for drift in drifts.iter().filter(|d| repairing(d) && !has_part(&parts, d)) {
@@ -136,7 +137,7 @@ impl Round<'_> {
             endpoint: &id,
             exports: &self.ctx.exports,
         };
-        let looked = match transaction.look(parts).await {
+        let looked = match transaction.look(&snapshot, parts).await {
             Ok(looked) => looked,
             Err(error) => return self.failed(&drifts, &error).await,
         };
@@ -167,7 +168,7 @@ impl Round<'_> {
         let session = self.ctx.sessions.of(&self.account.spec);
         let reader = session.observer(&self.endpoint.spec.region).at(Priority::Hint);
         let id = self.id();
-        let Ok(parts) = self.fresh(&reader, &id, &asking).await else {
+        let Ok((snapshot, parts)) = self.fresh(&reader, &id, &asking).await else {
             return Ok(Some(LOOK_AGAIN)); // what cannot be read now is said by the sweep
         };
         let transaction = Transaction {
@@ -176,7 +177,7 @@ impl Round<'_> {
             endpoint: &id,
             exports: &self.ctx.exports,
         };
-        let Ok(looked) = transaction.look(parts).await else {
+        let Ok(looked) = transaction.look(&snapshot, parts).await else {
             return Ok(Some(LOOK_AGAIN));
         };
         for kept in asking {
@@ -305,9 +306,14 @@ impl Round<'_> {
         }
     }
 
-    /// Plans freshly made from a fresh read. A plan that is another one than the persisted goes back to the Drift first, and
-    /// so does everything when the endpoint has changed since it was judged: it has not settled.
-    async fn fresh(&self, reader: &Client, id: &EndpointId, candidates: &[&Kept]) -> Result<Vec<Part>, Error> {
+    /// Plans freshly made from a fresh read, and that read. A plan that is another one than the persisted goes back to the Drift
+    /// first, and so does everything when the endpoint has changed since it was judged: it has not settled.
+    async fn fresh(
+        &self,
+        reader: &Client,
+        id: &EndpointId,
+        candidates: &[&Kept],
+    ) -> Result<(Arc<Snapshot>, Vec<Part>), Error> {
         let depth = self.ctx.depth();
         let snapshot = sweep::again(reader, id, depth, &self.ctx.exports).await?;
         let name = self.endpoint.name_any();
@@ -315,14 +321,15 @@ impl Round<'_> {
         if inventory.keep(&name, snapshot.clone(), depth, Hand::Anybody, self.ctx.now()) {
             self.ctx.wake.endpoint(&name);
             if !candidates.iter().any(|k| repairing(&k.drift)) {
-                return Ok(vec![]);
+                return Ok((snapshot, vec![]));
             }
         }
         let judgement = Case::new(self.ctx, self.account, self.endpoint).judge(&snapshot);
-        Ok(candidates
-            .iter()
+        let planned = candidates.iter();
+        let parts = planned
             .filter_map(|kept| part(kept, &judgement.verdicts, &id.id))
-            .collect())
+            .collect();
+        Ok((snapshot, parts))
     }
 
     /// The Drift says that AWS is about to be written, before it is.
@@ -604,7 +611,7 @@ struct Book<'a> {
 }
 
 impl Ledger for Book<'_> {
-    async fn intend(&self, uids: &[String], intent: &Intent) -> bool {
+    async fn intend(&self, uids: &[String], intent: Option<&Intent>) -> bool {
         let mut drifts = self.drifts.lock().await;
         for drift in drifts
             .iter_mut()
@@ -612,7 +619,7 @@ impl Ledger for Book<'_> {
         {
             let api: Api<Drift> = Api::namespaced(self.ctx.client.clone(), &drift.namespace().unwrap_or_default());
             let mut after = drift.clone();
-            after.status.get_or_insert_default().intent = Some(intent.clone());
+            after.status.get_or_insert_default().intent = intent.cloned();
             match status::write(&api, drift, &after).await {
                 Ok(written) => *drift = written.unwrap_or(after),
                 Err(error) => {

@@ -108,11 +108,14 @@ impl<'a> Party<'a> {
             resource,
             endpoint,
         };
+        let nothing = Value::Object(serde_json::Map::new());
         let stand = match &verdict.outcome {
             Outcome::Compliant => Stand::Content,
             Outcome::Violated(violation) => match &violation.remedy {
                 Remedy::Plan(plan) => {
-                    let overlay = rule::expanded(case.table(), draft.json(), &plan.overlay).into_owned();
+                    // A plan that patches nothing wants nothing that another could mind.
+                    let wanted = if plan.patches.is_empty() { &nothing } else { &plan.overlay };
+                    let overlay = rule::expanded(case.table(), draft.json(), wanted).into_owned();
                     Stand::Repairs {
                         wanted: path::merge(draft.json(), &overlay),
                         overlay,

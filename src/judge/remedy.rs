@@ -15,6 +15,15 @@ use crate::api::Reason;
 use crate::api::drift::Scope;
 use crate::api::policy::Target;
 
+/// How the draft comes to fit the rule.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mended {
+    /// It does already.
+    Already,
+    /// By the plan's patches.
+    ByPatches,
+}
+
 /// Why there is no repair.
 type Refusal = (Reason, String);
 
@@ -41,13 +50,14 @@ impl Case<'_> {
             return Err(no_repair());
         }
         let stages = stages(met);
-        // Somebody may have mended the draft already; then the deployment is all that is missing.
+        let overlay = self.overlay(draft)?;
+        // Somebody may have mended the draft already; then the deployment is all that is missing. The overlay still says what
+        // the repair would have written: another value is somebody's work, which is theirs to deploy.
         let deployed = scope == Scope::Live && !self.immediate();
         if deployed && self.fits(draft, &stages).is_ok() {
             *wanted = Some(draft.json().clone());
-            return self.plan(draft.json(), draft.json(), None, met, stages);
+            return self.plan(draft.json(), draft.json(), (overlay, Mended::Already), met, stages);
         }
-        let overlay = self.overlay(draft)?;
         let mended = rule::lay_over(self.table(), draft.json(), &overlay);
         *wanted = Some(mended.clone());
         let mended = Document::new(mended);
@@ -56,7 +66,7 @@ impl Case<'_> {
         self.plan(
             draft.json(),
             mended.json(),
-            Some(overlay),
+            (overlay, Mended::ByPatches),
             met,
             if deployed { stages } else { vec![] },
         )
@@ -84,7 +94,7 @@ impl Case<'_> {
         &self,
         draft: &Value,
         wanted: &Value,
-        overlay: Option<Value>,
+        (overlay, mended): (Value, Mended),
         met: &[&LiveState],
         stages: Vec<String>,
     ) -> Result<Plan, Refusal> {
@@ -93,7 +103,7 @@ impl Case<'_> {
         let there = plan::calls(table, address, draft, wanted, restored)
             .map_err(|refused| (Reason::NotRepairable, refused.message))?;
         let (inverse, stays) = plan::inverse(table, address, draft, wanted);
-        let mended = overlay.is_none();
+        let mended = mended == Mended::Already;
         let mut plan = Plan {
             patches: there.calls,
             deploy: vec![],
@@ -101,7 +111,7 @@ impl Case<'_> {
             irreversible: stays.into_iter().map(|refused| refused.path).collect(),
             disruptions: there.disruptions,
             paths: there.paths,
-            overlay: overlay.unwrap_or_else(|| json!({})),
+            overlay,
         };
         if plan.patches.is_empty() && !mended {
             let message =

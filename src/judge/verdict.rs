@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::compile::PolicyRef;
 use super::path::Path;
+use super::table::Table;
 use crate::api::Reason;
 use crate::api::drift::{Call, Change, Scope};
 use crate::api::policy::{Enforcement, Redeploy, Severity, Target};
@@ -115,11 +116,16 @@ pub struct Plan {
     pub disruptions: Vec<String>,
     /// The paths that belong to this violation: what the patches and the deployment change of it.
     pub paths: Vec<Path>,
-    /// The overlay that leads from what is to what is wanted.
+    /// What is laid over the draft. Without patches: what the repair would write, had nobody mended the draft before.
     pub overlay: Value,
 }
 
 impl Plan {
+    /// What is wanted of a document.
+    pub fn wanted(&self, table: &Table, document: &Value) -> Value {
+        super::rule::lay_over(table, document, &self.overlay)
+    }
+
     /// Every call in order, the deployment included: what a person sees, and what the digest covers.
     pub fn calls(&self, rest_api: &str) -> Vec<Call> {
         let mut calls = self.patches.clone();

@@ -382,7 +382,7 @@ fn digest(
     })
 }
 
-fn canonical(value: &Value, out: &mut Vec<u8>) {
+pub(super) fn canonical(value: &Value, out: &mut Vec<u8>) {
     match value {
         Value::Object(fields) => {
             let mut sorted: Vec<_> = fields.iter().collect();

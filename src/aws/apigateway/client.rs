@@ -172,12 +172,22 @@ impl Client {
             .stage_name(stage))
     }
 
-    /// One deployment.
+    /// One method of an API's editor, with its integration.
+    pub async fn get_method(&self, api: &str, resource: &str, method: &str) -> Result<Value, Error> {
+        send!(self, reads, "GetMethod", |sdk| sdk
+            .get_method()
+            .rest_api_id(api)
+            .resource_id(resource)
+            .http_method(method))
+    }
+
+    /// One deployment, with the summary of what it holds.
     pub async fn get_deployment(&self, api: &str, deployment: &str) -> Result<Value, Error> {
         send!(self, reads, "GetDeployment", |sdk| sdk
             .get_deployment()
             .rest_api_id(api)
-            .deployment_id(deployment))
+            .deployment_id(deployment)
+            .embed("apisummary"))
     }
 
     /// Every deployment of an API.

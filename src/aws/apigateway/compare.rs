@@ -41,15 +41,15 @@ pub enum Cleanliness {
     CannotTell(Vec<String>),
 }
 
-/// Compares the editor with a stage's export.
+/// Compares the editor with a stage's export, but for the properties of `own`.
 pub fn compare(editor: &Editor, export: &Value, own: &[Own]) -> Cleanliness {
     let deployed = match export::read(export) {
         Ok(deployed) => deployed,
         Err(why) => return Cleanliness::CannotTell(vec![why]),
     };
-    let mut findings = Findings::default();
-    rest_api(editor, &deployed, own, &mut findings);
-    methods(editor, &deployed, own, &mut findings);
+    let mut findings = Findings::new(Asked::AllBut(own));
+    rest_api(editor, &deployed, &mut findings);
+    methods(editor, &deployed, &mut findings);
     named::authorizers(editor, export, &mut findings);
     named::request_validators(editor, export, &mut findings);
     named::gateway_responses(editor, export, &mut findings);
@@ -58,13 +58,53 @@ pub fn compare(editor: &Editor, export: &Value, own: &[Own]) -> Cleanliness {
     findings.into_cleanliness()
 }
 
-#[derive(Default)]
-struct Findings {
+/// Compares the properties of `own` with a stage's export, and nothing else.
+pub fn compare_only(editor: &Editor, export: &Value, own: &[Own]) -> Cleanliness {
+    let deployed = match export::read(export) {
+        Ok(deployed) => deployed,
+        Err(why) => return Cleanliness::CannotTell(vec![why]),
+    };
+    let mut findings = Findings::new(Asked::Only(own));
+    rest_api(editor, &deployed, &mut findings);
+    methods(editor, &deployed, &mut findings);
+    findings.into_cleanliness()
+}
+
+/// Which properties are asked about.
+#[derive(Clone, Copy)]
+enum Asked<'a> {
+    AllBut(&'a [Own]),
+    Only(&'a [Own]),
+}
+
+impl Asked<'_> {
+    fn about(self, target: Target, key: &str, path: &Path) -> bool {
+        let of = |own: &&Own| own.target == target && own.key == key;
+        match self {
+            Asked::AllBut(own) => !own.iter().filter(of).any(|own| own.path.covers(path)),
+            Asked::Only(own) => own
+                .iter()
+                .filter(of)
+                .any(|own| own.path.covers(path) || path.covers(&own.path)),
+        }
+    }
+}
+
+struct Findings<'a> {
+    asked: Asked<'a>,
     dirty: Vec<String>,
     cannot_tell: Vec<String>,
 }
 
-impl Findings {
+impl<'a> Findings<'a> {
+    fn new(asked: Asked<'a>) -> Self {
+        Findings {
+            asked,
+            dirty: Vec::new(),
+            cannot_tell: Vec::new(),
+        }
+    }
+
     fn into_cleanliness(mut self) -> Cleanliness {
         if self.dirty.is_empty() && self.cannot_tell.is_empty() {
             Cleanliness::Clean
@@ -84,10 +124,17 @@ impl Findings {
         self.cannot_tell.push(sentence.into());
     }
 
-    /// Compares two documents field by field, but for what is the drift's own.
-    fn fields(&mut self, what: &str, fields: &'static [Field], editor: &Value, deployed: &Value, own: &[&Path]) {
+    /// Compares two documents field by field. `of`: the REST API or the method that they are, if they are one.
+    fn fields(
+        &mut self,
+        what: &str,
+        of: Option<(Target, &str)>,
+        fields: &'static [Field],
+        editor: &Value,
+        deployed: &Value,
+    ) {
         for Difference { path, kind } in fields::walk(fields, editor, deployed) {
-            if own.iter().any(|own| own.covers(&path)) {
+            if of.is_some_and(|(target, key)| !self.asked.about(target, key, &path)) {
                 continue;
             }
             match kind {
@@ -127,29 +174,25 @@ fn cut(text: &str) -> String {
     text.chars().take(LONGEST).chain(['…']).collect()
 }
 
-fn own_paths<'a>(own: &'a [Own], target: Target, key: &str) -> Vec<&'a Path> {
-    let mine = own.iter().filter(|own| own.target == target && own.key == key);
-    mine.map(|own| &own.path).collect()
-}
-
-fn rest_api(editor: &Editor, deployed: &Deployed, own: &[Own], findings: &mut Findings) {
-    let own = own_paths(own, Target::RestApi, "");
+fn rest_api(editor: &Editor, deployed: &Deployed, findings: &mut Findings) {
     let api = document::rest_api(&editor.rest_api);
-    findings.fields("the API's", fields::REST_API, &api, &deployed.rest_api, &own);
+    let of = Some((Target::RestApi, ""));
+    findings.fields("the API's", of, fields::REST_API, &api, &deployed.rest_api);
 }
 
-fn methods(editor: &Editor, deployed: &Deployed, own: &[Own], findings: &mut Findings) {
+fn methods(editor: &Editor, deployed: &Deployed, findings: &mut Findings) {
     let authorizers = names(&editor.authorizers);
     let validators = names(&editor.request_validators);
     let mut drafted = BTreeSet::new();
-    for resource in &editor.resources {
-        let what = format!("the resource {}", text(resource, "path"));
-        findings.fields(&what, fields::RESOURCE, resource, &Value::Null, &[]);
+    if let Asked::AllBut(_) = findings.asked {
+        for resource in &editor.resources {
+            let what = format!("the resource {}", text(resource, "path"));
+            findings.fields(&what, None, fields::RESOURCE, resource, &Value::Null);
+        }
     }
     for draft in document::methods(&editor.resources) {
-        let own = own_paths(own, Target::Method, &draft.key);
         let Some(live) = deployed.methods.get(&draft.key) else {
-            if !own.iter().any(|own| own.keys().is_empty()) {
+            if findings.asked.about(Target::Method, &draft.key, &Path::root()) {
                 findings.dirty(format!("{} was added", draft.key));
             }
             drafted.insert(draft.key);
@@ -157,29 +200,24 @@ fn methods(editor: &Editor, deployed: &Deployed, own: &[Own], findings: &mut Fin
         };
         // Without `embed=methods` AWS lists verbs with nothing in them.
         if draft.json.get("httpMethod").is_none() && draft.json.get("authorizationType").is_none() {
-            findings.cannot_tell(format!("{} was read without its settings", draft.key));
+            if findings.asked.about(Target::Method, &draft.key, &Path::root()) {
+                findings.cannot_tell(format!("{} was read without its settings", draft.key));
+            }
         } else {
-            findings.fields(&draft.key, fields::METHOD, &draft.json, live, &own);
-            reference(
-                "authorizerId",
-                &authorizers,
-                &deployed.authorizers,
-                &draft,
-                &own,
-                findings,
-            );
+            let of = Some((Target::Method, draft.key.as_str()));
+            findings.fields(&draft.key, of, fields::METHOD, &draft.json, live);
+            reference("authorizerId", &authorizers, &deployed.authorizers, &draft, findings);
             reference(
                 "requestValidatorId",
                 &validators,
                 &deployed.request_validators,
                 &draft,
-                &own,
                 findings,
             );
-            cache_namespace(&draft, live, &own, findings);
+            cache_namespace(&draft, live, findings);
         }
         for path in deployed.untold.get(&draft.key).into_iter().flatten() {
-            if !own.iter().any(|own| own.covers(path)) {
+            if findings.asked.about(Target::Method, &draft.key, path) {
                 findings.cannot_tell(format!(
                     "{} {path}: the export does not tell what is deployed",
                     draft.key
@@ -189,10 +227,7 @@ fn methods(editor: &Editor, deployed: &Deployed, own: &[Own], findings: &mut Fin
         drafted.insert(draft.key);
     }
     for key in deployed.methods.keys().filter(|key| !drafted.contains(*key)) {
-        if !own_paths(own, Target::Method, key)
-            .iter()
-            .any(|own| own.keys().is_empty())
-        {
+        if findings.asked.about(Target::Method, key, &Path::root()) {
             findings.dirty(format!("{key} was removed"));
         }
     }
@@ -204,14 +239,18 @@ fn reference(
     names: &BTreeMap<&str, &str>,
     deployed: &BTreeMap<String, String>,
     draft: &document::Method,
-    own: &[&Path],
     findings: &mut Findings,
 ) {
-    let path = Path::of([field]);
-    if own.iter().any(|own| own.covers(&path)) {
+    if !findings.asked.about(Target::Method, &draft.key, &Path::of([field])) {
         return;
     }
-    let id = text(&draft.json, field);
+    // A method that asks no authorizer has none, whatever it names; which one was asked before goes with the type.
+    let unasked = field == "authorizerId" && matches!(text(&draft.json, "authorizationType"), "NONE" | "AWS_IAM");
+    let type_ = Path::of(["authorizationType"]);
+    if unasked && !findings.asked.about(Target::Method, &draft.key, &type_) {
+        return;
+    }
+    let id = if unasked { "" } else { text(&draft.json, field) };
     let drafted = names.get(id).copied();
     let deployed = deployed.get(&draft.key).map(String::as_str);
     let key = &draft.key;
@@ -232,11 +271,11 @@ fn reference(
 }
 
 /// A cache namespace is the resource's id until somebody sets another one, and no export is known to show it.
-fn cache_namespace(draft: &document::Method, live: &Value, own: &[&Path], findings: &mut Findings) {
+fn cache_namespace(draft: &document::Method, live: &Value, findings: &mut Findings) {
     let path = Path::of(["methodIntegration", "cacheNamespace"]);
     let drafted = path.get(&draft.json).and_then(Value::as_str).unwrap_or_default();
     let deployed = path.get(live).and_then(Value::as_str);
-    if own.iter().any(|own| own.covers(&path)) || deployed == Some(drafted) {
+    if !findings.asked.about(Target::Method, &draft.key, &path) || deployed == Some(drafted) {
         return;
     }
     if let Some(deployed) = deployed {

@@ -3,7 +3,7 @@
 //! * `client`, `read`, `write`: its operations. The only I/O here.
 //! * `document`, `fields`, `export`, `assemble`: from AWS's JSON to what the judge looks at. Pure.
 //! * `properties`: the property tables. Pure.
-//! * `compare`: would a deployment publish anybody's edits? Pure.
+//! * `editor`, `compare`: is the editor what it was, and would a deployment publish anybody's edits? Pure.
 //! * `command`: the calls of a plan as a person would type them. Pure.
 
 pub mod assemble;
@@ -11,6 +11,7 @@ pub mod client;
 pub mod command;
 pub mod compare;
 pub mod document;
+pub mod editor;
 pub mod export;
 mod fields;
 pub mod properties;

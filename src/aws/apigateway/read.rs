@@ -194,11 +194,25 @@ async fn compared(
 ) -> Result<(Result<Arc<Value>, String>, bool), Error> {
     let known = cache.get(client, id, deployment, stage);
     let fresh = export(client, id, stage).await?;
-    let moved = matches!((&known, &fresh), (Some(known), Ok(fresh)) if known != fresh);
+    let moved = matches!((&known, &fresh), (Some(known), Ok(fresh)) if deployed(known) != deployed(fresh));
     if let (None, Ok(fresh)) = (known, &fresh) {
         cache.put(client, id, deployment, stage, fresh.clone());
     }
     Ok((fresh, moved))
+}
+
+/// An export without what is the stage's, by which it was made: its name stands in the servers' addresses. Nor is the API's name
+/// anything that a deployment brings to callers.
+fn deployed(export: &Value) -> Value {
+    let mut own = export.clone();
+    if let Some(fields) = own.as_object_mut() {
+        fields.shift_remove("info");
+    }
+    let servers = own.get_mut("servers").and_then(Value::as_array_mut);
+    for server in servers.into_iter().flatten().filter_map(Value::as_object_mut) {
+        server.retain(|name, _| name.starts_with("x-amazon-apigateway-"));
+    }
+    own
 }
 
 /// The whole editor of an API, or an error.

@@ -25,7 +25,7 @@ fn compare(
         let name = text(draft, "name");
         drafted.insert(name);
         match deployed.get(name) {
-            Some(live) => findings.fields(&format!("the {what} {name}"), fields, draft, live, &[]),
+            Some(live) => findings.fields(&format!("the {what} {name}"), None, fields, draft, live),
             None if used.contains(text(draft, "id")) || used.contains(name) => {
                 findings.dirty(format!("the {what} {name} was added"));
             }
@@ -123,10 +123,10 @@ pub(super) fn gateway_responses(editor: &Editor, export: &Value, findings: &mut 
             Some(live) => {
                 findings.fields(
                     &format!("the gateway response {kind}"),
+                    None,
                     fields::GATEWAY_RESPONSE,
                     draft,
                     live,
-                    &[],
                 );
             }
             None => findings.cannot_tell(format!(
@@ -161,7 +161,7 @@ pub(super) fn models(editor: &Editor, export: &Value, findings: &mut Findings) {
     for (model, schema) in editor.models.iter().zip(&schemas) {
         let name = text(model, "name");
         drafted.insert(name);
-        findings.fields(&format!("the model {name}"), fields::MODEL, model, &Value::Null, &[]);
+        findings.fields(&format!("the model {name}"), None, fields::MODEL, model, &Value::Null);
         match (schema, deployed.get(name)) {
             (Some(drafted), Some(live)) if *drafted == settled(live.clone()) => {}
             (Some(_), Some(_)) => findings.dirty(format!("the model {name}: the draft differs from what is deployed")),
