@@ -332,12 +332,16 @@ impl<'a> Case<'a> {
             (Some(message), Some(object)) => message.eval_string(&self.names(object, stage)).ok(),
             _ => None,
         };
-        let show = |value: &Option<Value>| value.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string);
-        told.unwrap_or_else(|| match (difference.first(), &self.rule.holds) {
+        let show = |value: &Option<Value>| {
+            let whole = value.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string);
+            shortened(whole, LONGEST_VALUE)
+        };
+        let finding = told.unwrap_or_else(|| match (difference.first(), &self.rule.holds) {
             (Some(change), _) => format!("{} is {}, not {}", change.path, show(&change.from), show(&change.to)),
             (None, Holds::Require(program)) => format!("does not hold: {}", program.source()),
             (None, Holds::Desired { .. }) => "differs from what is desired".to_owned(),
-        })
+        });
+        shortened(finding, LONGEST_FINDING)
     }
 
     /// What is wanted, and how it is reached. The repair starts from the draft, as patches change the draft.
@@ -458,6 +462,17 @@ impl<'a> Case<'a> {
             )),
             Err(error) => Err((Reason::FixIneffective, format!("fix: {error}"))),
         }
+    }
+}
+
+/// Longest finding, and longest value in one that is made, in characters: it is a sentence, and values stand beside it.
+const LONGEST_FINDING: usize = 1024;
+const LONGEST_VALUE: usize = 256;
+
+fn shortened(text: String, longest: usize) -> String {
+    match text.char_indices().nth(longest) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
     }
 }
 
