@@ -50,6 +50,12 @@ pub async fn repair(
     let open = told.iter().copied().filter(|k| k.asked.gate == Gate::Open);
     let due: Vec<&Kept> = open.filter(|k| next_attempt(k).is_none_or(|at| at <= now)).collect();
     let asking: Vec<&Kept> = told.into_iter().filter(|k| asks(k)).collect();
+    // All drifts of an endpoint share a deployment: those that were found with these are waited for.
+    let others = kept.iter().filter(|k| k.asked.gate == Gate::Open);
+    let mut others = others.filter_map(|k| k.drift.status.as_ref());
+    if !due.is_empty() && others.any(|status| episode::soon_told(status, audit, now)) {
+        return Ok(Action::requeue(Duration::from_secs(1)));
+    }
     let round = Round { ctx, account, endpoint };
     let next = if !due.is_empty() {
         round.run(due).await?
