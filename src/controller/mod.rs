@@ -205,6 +205,7 @@ async fn context(client: &Client, options: Options, stores: Stores, wake: wake::
         wake,
         compiled: std::sync::Mutex::default(),
         wholes: std::sync::Mutex::default(),
+        verified: account::Verified::default(),
         sweepers: std::sync::Mutex::default(),
     }
 }

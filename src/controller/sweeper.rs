@@ -176,6 +176,9 @@ async fn account_sweep(ctx: &Arc<Context>, account: &AwsAccount, depth: Depth, s
         failure = failure.or(swept.failure);
     }
     let complete = failure.is_none();
+    if !complete {
+        ctx.verified.forget(account);
+    }
     tell(ctx, account, asked, failure, ears.found.load(Ordering::Relaxed)).await;
     complete
 }
