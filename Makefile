@@ -39,8 +39,9 @@ test: lint ## everything: lint, the lab's own tests, then all of Rust against a 
 	$(call say,Tests against a real Kubernetes)
 	@$(LAB) run $(LAB_FLAGS) -- $(MAKE) --no-print-directory in-lab
 
-# What `make test` runs inside the lab. Only all of the stories together can tell that a verb is superfluous.
-in-lab: export RUST_TEST_THREADS ?= 4 # stories wait more than they compute
+# What `make test` runs inside the lab. Stories wait more than they compute: more of them at a time than there are cores.
+# Only all of them together can tell that a verb is superfluous.
+in-lab: export RUST_TEST_THREADS ?= 4
 in-lab:
 	cargo test $(LOCKED) --workspace $(ARGS)
 ifndef ARGS

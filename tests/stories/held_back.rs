@@ -5,7 +5,7 @@ use kube::api::{Patch, PatchParams};
 use plumbline::api::Drift;
 use serde_json::{Value, json};
 
-use crate::support::seen::of_drift;
+use crate::support::seen::{CLEAR_TEXT, of_drift};
 use crate::support::{World, https_only_rules, phase, reason, replace, until_seen};
 
 /// What happens to a row's API.
@@ -48,10 +48,9 @@ fn tracing(name: &str) -> Value {
     json!({"name": name, "target": "AWS::ApiGateway::Stage", "desired": {"tracingEnabled": true}})
 }
 
-fn policy(rule: Value, more: Value) -> Value {
-    let mut policy = more;
-    policy["rules"] = json!([rule]);
-    policy
+fn policy(rule: Value, mut more: Value) -> Value {
+    more["rules"] = Value::Array(vec![rule]);
+    more
 }
 
 fn grants(world: &World, limited: &str) -> Value {
@@ -247,16 +246,15 @@ async fn each_drift_that_is_held_back_says_why_and_goes_on_when_that_is_gone() {
 
     let anna = world.developer("anna");
     let apis = anna.apis().await;
-    let clear = "http://backend.example.com/plain";
     world
         .unseen(async {
             for (api, (_, _, change, ..)) in apis.iter().zip(&rows) {
                 match change {
                     Change::Nothing => {}
                     Change::Tracing => anna.update_stage(api, "prod", "/tracingEnabled", "false").await,
-                    Change::Draft => anna.point_backend(api, clear).await,
+                    Change::Draft => anna.point_backend(api, CLEAR_TEXT).await,
                     Change::Deployed | Change::Canary => {
-                        anna.point_backend(api, clear).await;
+                        anna.point_backend(api, CLEAR_TEXT).await;
                         anna.deploy(api, "prod").await;
                     }
                 }
@@ -328,7 +326,7 @@ async fn an_export_that_does_not_show_everything_makes_a_repair_wait() {
     world.compliant("https").await;
     let anna = world.developer("anna");
     let api = anna.apis().await.remove(0);
-    anna.point_backend(&api, "http://backend.example.com/plain").await;
+    anna.point_backend(&api, CLEAR_TEXT).await;
     anna.deploy(&api, "prod").await;
     let drift = stands(
         &world,

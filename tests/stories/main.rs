@@ -14,6 +14,7 @@ mod brakes;
 mod drift_is_repaired;
 mod four_changes;
 mod held_back;
+mod kept;
 mod large;
 mod plugin;
 mod quiet;

@@ -7,6 +7,7 @@ use kube::ResourceExt;
 use kube::api::ListParams;
 use serde_json::{Value, json};
 
+use crate::support::seen::CLEAR_TEXT;
 use crate::support::{World, https_only_rules, phase, reason};
 
 /// What the controller asked the API server to change from here on.
@@ -101,7 +102,7 @@ async fn when_nothing_changes_nothing_is_written() {
     world
         .unseen(async {
             anna.update_stage(&traced, "dev", "/tracingEnabled", "false").await;
-            anna.point_backend(&pending, "http://backend.example.com/plain").await;
+            anna.point_backend(&pending, CLEAR_TEXT).await;
             anna.deploy(&pending, "prod").await;
             carol.add_method(&pending, "unfinished").await;
         })

@@ -4,7 +4,11 @@ use awsim::{Call, Fault};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use plumbline::api::{AwsAccount, AwsEndpoint, Drift, EndpointPolicy};
 
+use super::aws::Developer;
 use super::{World, until, until_seen};
+
+/// A backend that is called in clear text.
+pub const CLEAR_TEXT: &str = "http://backend.example.com/plain";
 
 /// A condition in a line, as in `Ready=False Invalid: rule a, require: ...`.
 pub fn line(conditions: &[Condition], type_: &str) -> String {
@@ -115,6 +119,15 @@ impl World {
         let changed = change.await;
         self.sim.clear_faults();
         changed
+    }
+
+    /// Somebody calls the backend of an API's first method in clear text, and deploys that to a stage.
+    pub async fn open_to_clear_text(&self, who: &Developer, api: &str, stage: &str) {
+        self.unseen(async {
+            who.point_backend(api, CLEAR_TEXT).await;
+            who.deploy(api, stage).await;
+        })
+        .await;
     }
 
     /// Operations by which Plumbline changed something, with the API's id and the stage.
