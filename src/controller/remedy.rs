@@ -341,6 +341,11 @@ impl Round<'_> {
         let status = after.status.get_or_insert_default();
         status.attempts += 1;
         status.next_attempt_at = None;
+        let approved = matches!(kept.asked.answer, Answer::Approved { .. });
+        if !approved && !repairing(&kept.drift) {
+            // The look before this found none: what an earlier look found is published by now, or gone.
+            publishes(status, vec![], &self.endpoint.spec.id, &kept.violation);
+        }
         episode::stand(
             status,
             Phase::Repairing,
