@@ -1,7 +1,7 @@
 //! The repairs of one endpoint: which Drifts are ready, one transaction for all of them, and what it came to.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -307,10 +307,11 @@ impl Round<'_> {
     /// so does everything when the endpoint has changed since it was judged: it has not settled.
     async fn fresh(&self, reader: &Client, id: &EndpointId, candidates: &[&Kept]) -> Result<Vec<Part>, Error> {
         let depth = self.ctx.depth();
+        let begun = Instant::now();
         let snapshot = sweep::again(reader, id, depth, &self.ctx.exports).await?;
         let name = self.endpoint.name_any();
         let inventory = &self.ctx.inventory;
-        if inventory.keep(&name, snapshot.clone(), depth, Hand::Anybody, self.ctx.now()) {
+        if inventory.keep(&name, snapshot.clone(), depth, Hand::Anybody, begun, self.ctx.now()) {
             self.ctx.wake.endpoint(&name);
             if !candidates.iter().any(|k| repairing(&k.drift)) {
                 return Ok(vec![]);
@@ -391,13 +392,14 @@ impl Round<'_> {
     /// A repair is believed only after a new read shows it.
     async fn verify(&self, reader: &Client, id: &EndpointId, drifts: &[Drift]) -> Result<Next, Failure> {
         let depth = self.ctx.depth();
+        let begun = Instant::now();
         let snapshot = match sweep::again(reader, id, depth, &self.ctx.exports).await {
             Ok(snapshot) => snapshot,
             Err(error) => return self.failed(drifts, &error).await,
         };
         let name = self.endpoint.name_any();
         let inventory = &self.ctx.inventory;
-        inventory.keep(&name, snapshot.clone(), depth, Hand::Own, self.ctx.now());
+        inventory.keep(&name, snapshot.clone(), depth, Hand::Own, begun, self.ctx.now());
         let judgement = Case::new(self.ctx, self.account, self.endpoint).judge(&snapshot);
         let mut open = false;
         for drift in drifts {
@@ -438,12 +440,14 @@ impl Round<'_> {
     /// Reads the endpoint again after somebody else wrote.
     async fn look_again(&self, reader: &Client, id: &EndpointId) {
         let depth = self.ctx.depth();
+        let begun = Instant::now();
         if let Ok(snapshot) = sweep::again(reader, id, depth, &self.ctx.exports).await {
             self.ctx.inventory.keep(
                 &self.endpoint.name_any(),
                 snapshot,
                 depth,
                 Hand::Anybody,
+                begun,
                 self.ctx.now(),
             );
         }
