@@ -202,7 +202,8 @@ async fn several_drifts_of_one_api_are_repaired_by_one_deployment_a_stage() {
         assert_eq!(reason(&drift), "Repaired", "{rule} {resource}");
     }
     world.compliant("https-only").await;
-    assert_eq!(world.all_drifts().await.len(), 4, "one Drift each");
+    let drifts = world.all_drifts().await;
+    assert_eq!(drifts.len(), 4, "one Drift each:\n{}", show(&drifts));
     let mut writes = world.writes();
     writes.sort();
     let expected = [

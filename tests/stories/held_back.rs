@@ -73,7 +73,7 @@ fn rows(world: &World) -> Vec<(&'static str, Value, Change, Seen, Way)> {
             (
                 "Detected",
                 "AuditOnly",
-                "enforcement is Audit: set it to Enforce to have it repaired",
+                "enforcement is Audit: set it to Approve or Enforce to have it repaired",
             ),
             enforce(),
         ),
