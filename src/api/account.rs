@@ -48,6 +48,7 @@ pub struct AwsAccountSpec {
     #[schemars(length(max = 32))]
     pub account_id: String,
     /// Regions to observe, as in `eu-west-1`.
+    #[x_kube(validation = Rule::new("self.all(region, region.matches('^[a-z]{2,}(-[a-z]+)+-[0-9]+$'))").message("write a region's code, as in eu-west-1"))]
     #[schemars(length(min = 1, max = 64), inner(length(max = 32)))]
     pub regions: Vec<String>,
     /// Roles to assume. Neither: the pod's own credentials.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
@@ -219,7 +220,7 @@ impl<'a> Ears<'a> {
 impl Listener for Ears<'_> {
     async fn listed(&self, _: &str, _: &BTreeMap<EndpointId, Value>) {}
 
-    async fn read(&self, id: &EndpointId, _: Depth, result: Result<Arc<Snapshot>, crate::aws::Error>) {
+    async fn read(&self, id: &EndpointId, _: Depth, _: Instant, result: Result<Arc<Snapshot>, crate::aws::Error>) {
         match result {
             Ok(snapshot) => self.judge(&snapshot),
             Err(error) => self.failed(format!("{} {}: {error}", id.region, id.id)),

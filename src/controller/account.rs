@@ -1,7 +1,8 @@
 //! An account: are its spec and credentials good, does this replica act for it, and does its sweeper run?
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use kube::core::SelectorExt;
 use kube::runtime::controller::Action;
@@ -27,8 +28,8 @@ pub async fn reconcile(account: Arc<AwsAccount>, ctx: Arc<Context>) -> Result<Ac
     if !ctx.mine.matches(account.labels()) {
         return Ok(Action::await_change());
     }
-    let (said, retry) = judge(&account, &ctx).await;
-    if said.status == Status::True {
+    let Judged { said, retry, sweep } = judge(&account, &ctx).await;
+    if sweep {
         ctx.leases.ensure(&account.spec.account_id);
         sweeper::ensure(&ctx, &account);
     } else if said.status == Status::False {
@@ -49,9 +50,23 @@ pub async fn reconcile(account: Arc<AwsAccount>, ctx: Arc<Context>) -> Result<Ac
     Ok(Action::requeue(retry))
 }
 
-/// The `Ready` condition, and when to look again.
-async fn judge(account: &AwsAccount, ctx: &Context) -> (Said, Duration) {
+/// What is to be said of an account, and done about it.
+struct Judged {
+    /// The `Ready` condition.
+    said: Said,
+    /// When to look again.
+    retry: Duration,
+    /// Whether it is swept: as long as its credentials are good somewhere.
+    sweep: bool,
+}
+
+async fn judge(account: &AwsAccount, ctx: &Context) -> Judged {
     let ready = |status, reason, message: String| Said::new("Ready", status, reason, message);
+    let settled = |reason, message| Judged {
+        said: ready(Status::False, reason, message),
+        retry: RECHECK,
+        sweep: false,
+    };
     if let Some(first) = ctx.account_of(&account.spec.account_id)
         && first.name_any() != account.name_any()
     {
@@ -60,18 +75,42 @@ async fn judge(account: &AwsAccount, ctx: &Context) -> (Said, Duration) {
             first.name_any(),
             account.spec.account_id
         );
-        return (ready(Status::False, Reason::DuplicateAccount, message), RECHECK);
+        return settled(Reason::DuplicateAccount, message);
     }
     if let Err(message) = sweeper::interval(&account.spec.sweep.interval) {
-        return (ready(Status::False, Reason::Invalid, message), RECHECK);
+        return settled(Reason::Invalid, message);
     }
-    match ctx.sessions.of(&account.spec).identify().await {
-        Ok(()) => (ready(Status::True, Reason::Ready, String::new()), RECHECK),
-        Err(error) => {
-            let attempts = outcome::attempts(account.status.as_ref().map(|s| s.conditions.as_slice()), ctx.now());
-            (refused(&error), attempts)
+    let good = Judged {
+        said: ready(Status::True, Reason::Ready, String::new()),
+        retry: RECHECK,
+        sweep: true,
+    };
+    // Each sweep's end comes by here: AWS is not asked each time who one is.
+    if ctx.verified.holds(account) {
+        return good;
+    }
+    let retry = outcome::attempts(account.status.as_ref().map(|s| s.conditions.as_slice()), ctx.now());
+    let session = ctx.sessions.of(&account.spec);
+    if let Err(error) = session.identify().await {
+        return Judged {
+            said: refused(&error),
+            retry,
+            sweep: false,
+        };
+    }
+    for region in &account.spec.regions {
+        // The smallest question that only a region in which the account may act answers.
+        if let Err(error) = session.observer(region).get_account().await {
+            let said = elsewhere(region, &error);
+            return Judged {
+                said,
+                retry,
+                sweep: true,
+            };
         }
     }
+    ctx.verified.note(account);
+    good
 }
 
 /// AWS's own words, and the permission that is missing.
@@ -83,9 +122,109 @@ fn refused(error: &Error) -> Said {
         Class::Refused | Class::NotFound => (Status::False, Reason::Invalid),
         Class::Unavailable | Class::Malformed | Class::Fenced => (Status::Unknown, Reason::Unavailable),
     };
-    let missing = error
-        .missing_permission()
-        .map(|p| format!("; missing permission: {p}"))
-        .unwrap_or_default();
-    Said::new("Ready", status, reason, format!("{error}{missing}"))
+    Said::new("Ready", status, reason, sweeper::explain(error))
+}
+
+/// The credentials are good, and a region does not take them. The other regions are swept all the same.
+fn elsewhere(region: &str, error: &Error) -> Said {
+    let said = refused(error);
+    let told = format!("region {region}: {}", said.message);
+    match error.class {
+        // AWS has a host name for each of its regions.
+        Class::Unavailable if nowhere(&error.message) => {
+            let message = format!("{told}; AWS has no such region: correct spec.regions");
+            Said::new("Ready", Status::False, Reason::Invalid, message)
+        }
+        Class::NoCredentials => Said {
+            message: format!("{told}; enable the region for the account, or take it out of spec.regions"),
+            ..said
+        },
+        _ => Said { message: told, ..said },
+    }
+}
+
+/// Whether the resolver knows for sure that there is no such host: the words of glibc, musl and macOS.
+fn nowhere(message: &str) -> bool {
+    [
+        "Name or service not known",
+        "Name does not resolve",
+        "nodename nor servname provided",
+    ]
+    .iter()
+    .any(|words| message.contains(words))
+}
+
+/// Accounts whose credentials were good a short while ago.
+#[derive(Default)]
+pub struct Verified(Mutex<HashMap<String, (Option<i64>, Instant)>>);
+
+impl Verified {
+    fn seen(&self) -> MutexGuard<'_, HashMap<String, (Option<i64>, Instant)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn holds(&self, account: &AwsAccount) -> bool {
+        let seen = self.seen().get(&account.name_any()).copied();
+        seen.is_some_and(|(generation, at)| generation == account.metadata.generation && at.elapsed() < RECHECK)
+    }
+
+    /// Something went wrong: it is to be asked again.
+    pub fn forget(&self, account: &AwsAccount) {
+        self.seen().remove(&account.name_any());
+    }
+
+    fn note(&self, account: &AwsAccount) {
+        self.seen()
+            .insert(account.name_any(), (account.metadata.generation, Instant::now()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_region_that_does_not_answer_is_wrong_only_if_that_is_sure() {
+        let unreachable = "dispatch failure: client error (Connect): dns error: failed to lookup address information: ";
+        for (class, message, status, reason, ends, why) in [
+            (
+                Class::Unavailable,
+                format!("{unreachable}Name or service not known"),
+                Status::False,
+                Reason::Invalid,
+                "AWS has no such region: correct spec.regions",
+                "there is no such host",
+            ),
+            (
+                Class::Unavailable,
+                format!("{unreachable}Temporary failure in name resolution"),
+                Status::Unknown,
+                Reason::Unavailable,
+                "Temporary failure in name resolution",
+                "nobody was there to be asked",
+            ),
+            (
+                Class::NoCredentials,
+                "UnrecognizedClientException: The security token included in the request is invalid.".to_owned(),
+                Status::False,
+                Reason::NoCredentials,
+                "enable the region for the account, or take it out of spec.regions",
+                "AWS answers so in a region that is not enabled",
+            ),
+            (
+                Class::Denied,
+                "User: u is not authorized to perform: apigateway:GET on resource: arn:aws:apigateway:eu-west-1::/account"
+                    .to_owned(),
+                Status::False,
+                Reason::AccessDenied,
+                "missing permission: apigateway:GET on arn:aws:apigateway:eu-west-1::/account",
+                "what to grant",
+            ),
+        ] {
+            let said = elsewhere("eu-west-1", &Error::new(class, "GetAccount", message));
+            assert_eq!((said.status, said.reason), (status, reason), "{why}");
+            assert!(said.message.starts_with("region eu-west-1: GetAccount: "), "{why}: {}", said.message);
+            assert!(said.message.ends_with(ends), "{why}: {}", said.message);
+        }
+    }
 }

@@ -79,6 +79,10 @@ pub struct Context {
     pub compiled: Mutex<HashMap<String, (i64, Compiled)>>,
     /// Observed and desired values that are too large for a Drift, by its uid.
     pub wholes: Mutex<HashMap<String, Whole>>,
+    /// Messages that SNS took.
+    pub taken: super::taken::Taken,
+    /// Accounts whose credentials are known to be good.
+    pub verified: super::account::Verified,
     /// One sweeper for each account, by the account's name.
     pub sweepers: Mutex<HashMap<String, Arc<super::sweeper::Handle>>>,
 }

@@ -131,6 +131,7 @@ async fn release(drift: &Drift, ctx: &Context) -> Result<Action, Failure> {
     if repairing && now.duration_since(asked) < HOLD_DELETED {
         return Ok(Action::requeue(Duration::from_secs(5)));
     }
+    ctx.taken.forget(&drift.uid().unwrap_or_default());
     unhold(drift, ctx).await?;
     Ok(Action::await_change())
 }
@@ -194,6 +195,7 @@ async fn tell(drift: &Drift, account: &AwsAccount, place: &Place, ctx: &Context)
         events: vec![],
     };
     let Some(before) = &drift.status else { return told };
+    ctx.taken.seen(&drift.uid().unwrap_or_default(), &before.notified);
     for transition in due(before) {
         let status = told.drift.status.get_or_insert_default();
         let name = transition.as_str();
@@ -272,18 +274,26 @@ async fn notify(
     let region = account.spec.regions.first().cloned().unwrap_or_default();
     let config = ctx.sessions.of(&account.spec).outbound(&region);
     let topics = Topics::new(&config, &account.spec.notify).map_err(|error| error.to_string())?;
+    let uid = drift.uid().unwrap_or_default();
     for kind in TopicKind::ALL.into_iter().filter(|kind| topics.has(*kind)) {
         let sent = |n: &Notice| n.transition == transition.as_str() && n.topic == kind.as_str();
         if drift.status.as_ref().is_some_and(|s| s.notified.iter().any(sent)) {
             continue;
         }
-        let published = async { topics.publish(&entry(drift, transition, account, place)?, kind).await };
-        let message_id = published.await.map_err(|error| error.to_string())?;
-        drift.status.get_or_insert_default().notified.push(Notice {
-            transition: transition.as_str().into(),
-            topic: kind.as_str().into(),
-            message_id,
-        });
+        let notice = match ctx.taken.find(&uid, transition.as_str(), kind.as_str()) {
+            Some(notice) => notice,
+            None => {
+                let published = async { topics.publish(&entry(drift, transition, account, place)?, kind).await };
+                let notice = Notice {
+                    transition: transition.as_str().into(),
+                    topic: kind.as_str().into(),
+                    message_id: published.await.map_err(|error| error.to_string())?,
+                };
+                ctx.taken.note(&uid, notice.clone());
+                notice
+            }
+        };
+        drift.status.get_or_insert_default().notified.push(notice);
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! An endpoint: from a snapshot to verdicts, Drifts and repairs. The only AWS writer of its endpoint.
 
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::PostParams;
@@ -71,7 +72,20 @@ pub async fn reconcile(endpoint: Arc<AwsEndpoint>, ctx: Arc<Context>) -> Result<
     if let Some(again) = reverts.run().await? {
         return Ok(Action::requeue(again)); // one writer, one thing at a time
     }
-    remedy::repair(&ctx, &account, &endpoint, kept).await
+    let refused = kept.len() < violations(&judgement.verdicts);
+    let action = remedy::repair(&ctx, &account, &endpoint, kept).await?;
+    // Nothing tells when a namespace has room again.
+    Ok(if refused { Action::requeue(OFFER_AGAIN) } else { action })
+}
+
+/// A Drift that its namespace did not take is offered again after this.
+const OFFER_AGAIN: Duration = Duration::from_secs(30);
+
+fn violations(verdicts: &[Verdict]) -> usize {
+    verdicts
+        .iter()
+        .filter(|v| matches!(v.outcome, Outcome::Violated(_)))
+        .count()
 }
 
 fn of_endpoint(drifts: &[Arc<Drift>], name: &str) -> Vec<Arc<Drift>> {
@@ -337,12 +351,7 @@ async fn write_status(
         .map(|(stage, pointer)| (stage.clone(), pointer.deployment_id.clone()))
         .collect();
     status.policies = summary::summaries(case, snapshot, judgement);
-    let open = judgement
-        .verdicts
-        .iter()
-        .filter(|v| matches!(v.outcome, Outcome::Violated(_)))
-        .count();
-    status.drift = i64::try_from(open).unwrap_or(i64::MAX);
+    status.drift = i64::try_from(violations(&judgement.verdicts)).unwrap_or(i64::MAX);
     summary::remember(status, judgement);
     condition::set(
         &mut status.conditions,

@@ -14,7 +14,7 @@ use crate::judge::snapshot::EndpointId;
 use crate::judge::verdict::{Outcome, Remedy, Verdict, Violation};
 use crate::record::entry::excerpt;
 use crate::repair::gate::{Answer, Gate};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 /// What makes two findings the same drift, episodes apart.
@@ -396,4 +396,14 @@ fn cut_plan(status: &mut DriftStatus) {
 pub fn told(status: &DriftStatus, audit: bool) -> bool {
     let is = |type_| condition::is_true(&status.conditions, type_);
     (!audit || is("Recorded")) && is("Notified")
+}
+
+/// A Drift is recorded and told within moments of being found.
+const MOMENTS: SignedDuration = SignedDuration::from_secs(10);
+
+/// Whether the Drift was just found and will be told in a moment.
+pub fn soon_told(status: &DriftStatus, audit: bool, now: Timestamp) -> bool {
+    let found = status.detected_at.as_ref().map_or(now, |at| at.0);
+    let trouble = matches!(status.reason, Some(Reason::RecordFailed | Reason::NotifyFailed));
+    !told(status, audit) && !trouble && now.duration_since(found) < MOMENTS
 }

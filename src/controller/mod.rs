@@ -26,6 +26,7 @@ mod revert;
 mod status;
 mod summary;
 mod sweeper;
+mod taken;
 mod wake;
 
 use std::sync::Arc;
@@ -205,6 +206,8 @@ async fn context(client: &Client, options: Options, stores: Stores, wake: wake::
         wake,
         compiled: std::sync::Mutex::default(),
         wholes: std::sync::Mutex::default(),
+        taken: taken::Taken::default(),
+        verified: account::Verified::default(),
         sweepers: std::sync::Mutex::default(),
     }
 }

@@ -154,7 +154,7 @@ fn tally(policy: &EndpointPolicy, accounts: &[Arc<AwsAccount>], ctx: &Context) -
     for account in accounts {
         let swept = account.status.as_ref().and_then(|s| s.last_sweep_time.as_ref());
         if swept.is_none_or(|at| stale(account, at.0.as_second(), ctx)) {
-            tally.unswept.get_or_insert_with(|| account.name_any());
+            first(&mut tally.unswept, account.name_any());
         }
         for endpoint in ctx
             .stores
@@ -221,11 +221,16 @@ fn judge(tally: &mut Tally, endpoint: &AwsEndpoint, uid: &str, generation: Optio
             tally.violated += i64::from(said.violated > 0);
             tally.unknown += i64::from(said.unknown > 0);
             if let Some(message) = &said.message {
-                tally
-                    .message
-                    .get_or_insert_with(|| format!("{}: {message}", endpoint.name_any()));
+                first(&mut tally.message, format!("{}: {message}", endpoint.name_any()));
             }
         }
+    }
+}
+
+/// Keeps the text that comes first: stores have no order, and whoever looks next must say the same.
+fn first(kept: &mut Option<String>, text: String) {
+    if kept.as_ref().is_none_or(|kept| text < *kept) {
+        *kept = Some(text);
     }
 }
 

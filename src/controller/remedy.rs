@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -52,6 +52,12 @@ pub async fn repair(
     let open = told.iter().copied().filter(|k| k.asked.gate == Gate::Open);
     let due: Vec<&Kept> = open.filter(|k| next_attempt(k).is_none_or(|at| at <= now)).collect();
     let asking: Vec<&Kept> = told.into_iter().filter(|k| asks(k)).collect();
+    // All drifts of an endpoint share a deployment: those that were found with these are waited for.
+    let others = kept.iter().filter(|k| k.asked.gate == Gate::Open);
+    let mut others = others.filter_map(|k| k.drift.status.as_ref());
+    if !due.is_empty() && others.any(|status| episode::soon_told(status, audit, now)) {
+        return Ok(Action::requeue(Duration::from_secs(1)));
+    }
     let round = Round { ctx, account, endpoint };
     let next = if !due.is_empty() {
         round.run(due).await?
@@ -315,10 +321,11 @@ impl Round<'_> {
         candidates: &[&Kept],
     ) -> Result<(Arc<Snapshot>, Vec<Part>), Error> {
         let depth = self.ctx.depth();
+        let begun = Instant::now();
         let snapshot = sweep::again(reader, id, depth, &self.ctx.exports).await?;
         let name = self.endpoint.name_any();
         let inventory = &self.ctx.inventory;
-        if inventory.keep(&name, snapshot.clone(), depth, Hand::Anybody, self.ctx.now()) {
+        if inventory.keep(&name, snapshot.clone(), depth, Hand::Anybody, begun, self.ctx.now()) {
             self.ctx.wake.endpoint(&name);
             if !candidates.iter().any(|k| repairing(&k.drift)) {
                 return Ok((snapshot, vec![]));
@@ -350,6 +357,11 @@ impl Round<'_> {
         let status = after.status.get_or_insert_default();
         status.attempts += 1;
         status.next_attempt_at = None;
+        let approved = matches!(kept.asked.answer, Answer::Approved { .. });
+        if !approved && !repairing(&kept.drift) {
+            // The look before this found none: what an earlier look found is published by now, or gone.
+            publishes(status, vec![], &self.endpoint.spec.id, &kept.violation);
+        }
         episode::stand(
             status,
             Phase::Repairing,
@@ -395,13 +407,14 @@ impl Round<'_> {
     /// A repair is believed only after a new read shows it.
     async fn verify(&self, reader: &Client, id: &EndpointId, drifts: &[Drift]) -> Result<Next, Failure> {
         let depth = self.ctx.depth();
+        let begun = Instant::now();
         let snapshot = match sweep::again(reader, id, depth, &self.ctx.exports).await {
             Ok(snapshot) => snapshot,
             Err(error) => return self.failed(drifts, &error).await,
         };
         let name = self.endpoint.name_any();
         let inventory = &self.ctx.inventory;
-        inventory.keep(&name, snapshot.clone(), depth, Hand::Own, self.ctx.now());
+        inventory.keep(&name, snapshot.clone(), depth, Hand::Own, begun, self.ctx.now());
         let judgement = Case::new(self.ctx, self.account, self.endpoint).judge(&snapshot);
         let mut open = false;
         for drift in drifts {
@@ -442,12 +455,14 @@ impl Round<'_> {
     /// Reads the endpoint again after somebody else wrote.
     async fn look_again(&self, reader: &Client, id: &EndpointId) {
         let depth = self.ctx.depth();
+        let begun = Instant::now();
         if let Ok(snapshot) = sweep::again(reader, id, depth, &self.ctx.exports).await {
             self.ctx.inventory.keep(
                 &self.endpoint.name_any(),
                 snapshot,
                 depth,
                 Hand::Anybody,
+                begun,
                 self.ctx.now(),
             );
         }

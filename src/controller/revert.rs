@@ -1,7 +1,7 @@
 //! Taking a repair back, because a person says so: an episode of its own, under the same gate as a repair.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::PostParams;
@@ -248,13 +248,14 @@ impl Reverts<'_> {
             }
             End::NotPersisted => return Ok(()),
         }
+        let begun = Instant::now();
         match sweep::again(&reader, &id, depth, &self.ctx.exports).await {
             Ok(snapshot) => {
                 let back = made.stands(&snapshot) == Stands::TakenBack;
                 let name = self.endpoint.name_any();
                 self.ctx
                     .inventory
-                    .keep(&name, snapshot, depth, Hand::Own, self.ctx.now());
+                    .keep(&name, snapshot, depth, Hand::Own, begun, self.ctx.now());
                 self.ctx.wake.endpoint(&name);
                 if back { self.resolve(&drift).await } else { Ok(()) }
             }

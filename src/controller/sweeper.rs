@@ -176,6 +176,9 @@ async fn account_sweep(ctx: &Arc<Context>, account: &AwsAccount, depth: Depth, s
         failure = failure.or(swept.failure);
     }
     let complete = failure.is_none();
+    if !complete {
+        ctx.verified.forget(account);
+    }
     tell(ctx, account, asked, failure, ears.found.load(Ordering::Relaxed)).await;
     complete
 }
@@ -269,7 +272,7 @@ impl Listener for Ears<'_> {
         }
     }
 
-    async fn read(&self, id: &EndpointId, depth: Depth, result: Result<Arc<Snapshot>, Error>) {
+    async fn read(&self, id: &EndpointId, depth: Depth, begun: Instant, result: Result<Arc<Snapshot>, Error>) {
         let name = names::endpoint(id);
         let now = self.ctx.now();
         let open = || {
@@ -281,8 +284,11 @@ impl Listener for Ears<'_> {
                 .any(|d| d.spec.endpoint == name && super::episode::is_open(d))
         };
         let news = match result {
-            Ok(snapshot) => self.ctx.inventory.keep(&name, snapshot, depth, Hand::Anybody, now),
-            Err(error) => self.ctx.inventory.failed(&name, &explain(&error), now),
+            Ok(snapshot) => self
+                .ctx
+                .inventory
+                .keep(&name, snapshot, depth, Hand::Anybody, begun, now),
+            Err(error) => self.ctx.inventory.failed(&name, &explain(&error), begun, now),
         };
         if news || open() {
             self.ctx.wake.endpoint(&name);

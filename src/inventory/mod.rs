@@ -4,6 +4,7 @@ pub mod sweep;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use jiff::Timestamp;
 
@@ -20,6 +21,8 @@ pub struct Reading {
     pub depth: Depth,
     /// When that was.
     pub at: Timestamp,
+    /// When it began: no part of it is older.
+    pub begun: Instant,
     /// Why a later one failed, if it did.
     pub failure: Option<String>,
     /// Whether what it shows is Plumbline's own doing.
@@ -57,11 +60,23 @@ impl Inventory {
         self.readings().get(name).cloned()
     }
 
-    /// Keeps a complete reading; true if it says something new.
-    pub fn keep(&self, name: &str, snapshot: Arc<Snapshot>, depth: Depth, hand: Hand, at: Timestamp) -> bool {
+    /// Keeps a complete reading; true if it says something new. One that began before the kept one is dropped: a sweep
+    /// that was on its way while a repair was made would show what stood before, as if it had come back.
+    pub fn keep(
+        &self,
+        name: &str,
+        snapshot: Arc<Snapshot>,
+        depth: Depth,
+        hand: Hand,
+        begun: Instant,
+        at: Timestamp,
+    ) -> bool {
         self.missing().remove(name);
         let mut readings = self.readings();
         let before = readings.get(name);
+        if before.is_some_and(|b| b.begun > begun) {
+            return false;
+        }
         let alike = before.filter(|b| b.snapshot.as_ref().is_some_and(|s| s.digest == snapshot.digest));
         let same = alike.is_some_and(|b| b.failure.is_none() && b.depth == depth);
         let own = hand == Hand::Own || alike.is_some_and(|b| b.own);
@@ -71,6 +86,7 @@ impl Inventory {
                 snapshot: Some(snapshot),
                 depth,
                 at,
+                begun,
                 failure: None,
                 own,
             },
@@ -79,17 +95,22 @@ impl Inventory {
     }
 
     /// Notes that a reading failed; true if that is new. What was read before is kept, but believed no more.
-    pub fn failed(&self, name: &str, why: &str, at: Timestamp) -> bool {
+    pub fn failed(&self, name: &str, why: &str, begun: Instant, at: Timestamp) -> bool {
         let mut readings = self.readings();
         let reading = readings.entry(name.to_owned()).or_insert(Reading {
             snapshot: None,
             depth: Depth::Stages,
             at,
+            begun,
             failure: None,
             own: false,
         });
+        if reading.begun > begun {
+            return false;
+        }
         let new = reading.failure.as_deref() != Some(why);
         reading.failure = Some(why.to_owned());
+        reading.begun = begun;
         new
     }
 
@@ -125,5 +146,53 @@ impl Inventory {
     pub fn forget(&self, name: &str) {
         self.readings().remove(name);
         self.missing().remove(name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::api::policy::EndpointType;
+    use crate::aws::apigateway::assemble;
+
+    fn snapshot(description: &str) -> Arc<Snapshot> {
+        let id = EndpointId {
+            account_id: "111122223333".into(),
+            region: "eu-west-1".into(),
+            type_: EndpointType::DomainName,
+            id: "api.example.com".into(),
+        };
+        Arc::new(assemble::domain_name(
+            id,
+            &json!({"domainName": "api.example.com", "securityPolicy": description}),
+        ))
+    }
+
+    #[test]
+    fn a_reading_that_began_earlier_takes_the_place_of_none_that_began_later() {
+        let inventory = Inventory::default();
+        let (early, now) = (Instant::now(), Timestamp::UNIX_EPOCH);
+        let late = early + Duration::from_secs(1);
+        let keep = |text, hand, begun| inventory.keep("a", snapshot(text), Depth::Live, hand, begun, now);
+        let kept = || inventory.get("a").unwrap();
+        assert!(keep("drifted", Hand::Anybody, early), "the first says something new");
+        assert!(keep("repaired", Hand::Own, late), "the repair was read back");
+        assert!(
+            !keep("drifted", Hand::Anybody, early),
+            "a sweep that began before the repair"
+        );
+        assert_eq!(kept().snapshot.unwrap().digest, snapshot("repaired").digest);
+        assert!(!inventory.failed("a", "throttled", early, now), "or that failed since");
+        assert_eq!(kept().failure, None);
+        assert!(
+            inventory.failed("a", "throttled", late, now),
+            "what began no earlier counts"
+        );
+        assert!(keep("drifted", Hand::Anybody, late), "and so does what it shows");
+        assert_eq!(kept().snapshot.unwrap().digest, snapshot("drifted").digest);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
@@ -23,11 +23,12 @@ const AT_ONCE: usize = 8;
 pub trait Listener: Sync {
     /// A complete list of a region.
     fn listed(&self, region: &str, endpoints: &BTreeMap<EndpointId, Value>) -> impl Future<Output = ()> + Send;
-    /// One endpoint was read, or could not be.
+    /// One endpoint was read, or could not be. No part of the reading is older than `begun`.
     fn read(
         &self,
         id: &EndpointId,
         depth: Depth,
+        begun: Instant,
         result: Result<Arc<Snapshot>, Error>,
     ) -> impl Future<Output = ()> + Send;
 }
@@ -51,6 +52,7 @@ pub async fn region(
     spread: Duration,
     listener: &impl Listener,
 ) -> Swept {
+    let begun = Instant::now();
     let listed = match list(client, account_id, region).await {
         Ok(listed) => listed,
         Err(error) => {
@@ -78,7 +80,7 @@ pub async fn region(
         if reading.len() >= AT_ONCE {
             failure = failure.or(reading.next().await.flatten());
         }
-        reading.push(one(client, id, document, depth, exports, listener).boxed());
+        reading.push(one(client, id, document, depth, exports, begun, listener).boxed());
     }
     while let Some(ended) = reading.next().await {
         failure = failure.or(ended);
@@ -96,11 +98,12 @@ async fn one(
     document: &Value,
     depth: Depth,
     exports: &ExportCache,
+    begun: Instant,
     listener: &impl Listener,
 ) -> Option<Error> {
     let result = endpoint(client, id, document, depth, exports).await;
     let failure = result.as_ref().err().cloned();
-    listener.read(id, depth, result).await;
+    listener.read(id, depth, begun, result).await;
     failure
 }
 

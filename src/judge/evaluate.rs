@@ -311,18 +311,33 @@ impl<'a> Case<'a> {
             (Some(message), Some(object)) => message.eval_string(&self.names(object, stage)).ok(),
             _ => None,
         };
-        let show = |value: &Option<Value>| value.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string);
-        told.unwrap_or_else(|| match (difference.first(), &self.rule.holds) {
+        let show = |value: &Option<Value>| {
+            let whole = value.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string);
+            shortened(whole, LONGEST_VALUE)
+        };
+        let finding = told.unwrap_or_else(|| match (difference.first(), &self.rule.holds) {
             (Some(change), _) => format!("{} is {}, not {}", change.path, show(&change.from), show(&change.to)),
             (None, Holds::Require(program)) => format!("does not hold: {}", program.source()),
             (None, Holds::Desired(_)) => "differs from what is desired".to_owned(),
-        })
+        });
+        shortened(finding, LONGEST_FINDING)
     }
 }
 
 /// Nothing there is a value too: it can be put back.
 fn value_at(path: &Path, document: &Document) -> Value {
     path.get(document.json()).cloned().unwrap_or(Value::Null)
+}
+
+/// Longest finding, and longest value in one that is made, in characters: it is a sentence, and values stand beside it.
+const LONGEST_FINDING: usize = 1024;
+const LONGEST_VALUE: usize = 256;
+
+fn shortened(text: String, longest: usize) -> String {
+    match text.char_indices().nth(longest) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
 }
 
 /// Whether the endpoint kind can hold anything of the rule's target.

@@ -10,8 +10,7 @@ async fn an_integration_opened_to_clear_text_is_found_recorded_told_and_repaired
     let anna = world.developer("anna");
     let api = anna.apis().await.remove(0);
     let before = anna.backend(&api).await;
-    anna.point_backend(&api, "http://backend.example.com/plain").await;
-    anna.deploy(&api, "prod").await;
+    world.open_to_clear_text(&anna, &api, "prod").await;
 
     let drift = world
         .drift("backends-over-https", "is resolved", |d| phase(d) == "Resolved")

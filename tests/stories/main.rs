@@ -8,7 +8,17 @@
 
 mod support;
 
+mod accounts;
 mod approval;
 mod brakes;
 mod drift_is_repaired;
+mod four_changes;
+mod held_back;
+mod kept;
+mod large;
 mod plugin;
+mod quiet;
+mod reads;
+mod refused;
+mod sinks;
+mod unjudgeable;

@@ -45,12 +45,11 @@ impl Budget {
             return Ok(());
         }
         self.next_look = self.steps + STEPS_PER_LOOK;
-        if self.steps > MAX_STEPS {
-            return Err(EvalError::limit(format!("more than {MAX_STEPS} steps")));
-        }
         let started = *self.started.get_or_insert_with(Instant::now);
-        if started.elapsed() > MAX_TIME {
-            return Err(EvalError::limit(format!("more than {} ms", MAX_TIME.as_millis())));
+        if self.steps > MAX_STEPS || started.elapsed() > MAX_TIME {
+            // Which of them ran out first is the machine's affair, and a status that tells it would never stand still.
+            let most = MAX_TIME.as_millis();
+            return Err(EvalError::limit(format!("more than {MAX_STEPS} steps or {most} ms")));
         }
         Ok(())
     }

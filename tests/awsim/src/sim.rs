@@ -291,6 +291,13 @@ impl Awsim {
         self.state().faults.add(fault);
     }
 
+    /// Sets a fault in the place of those that are set; no call meets neither.
+    pub fn replace_faults(&self, fault: Fault) {
+        let mut state = self.state();
+        state.faults.clear();
+        state.faults.add(fault);
+    }
+
     /// Takes every fault away.
     pub fn clear_faults(&self) {
         self.state().faults.clear();

@@ -231,13 +231,21 @@ impl Developer {
     /// Points an API's first method somewhere, in the editor.
     pub async fn point_backend(&self, api: &str, uri: &str) {
         let (resource, verb, _) = self.first_method(api).await;
-        let call = self
-            .0
-            .update_integration()
-            .rest_api_id(api)
-            .resource_id(resource)
-            .http_method(verb);
-        call.patch_operations(replace("/uri", uri)).send().await.unwrap();
+        self.point_integration(api, &resource, &verb, uri).await;
+    }
+
+    /// Points a method somewhere, in the editor.
+    pub async fn point(&self, api: &str, path: &str, verb: &str, uri: &str) {
+        let resources = self.0.get_resources().rest_api_id(api).limit(500).send().await.unwrap();
+        let resource = resources.items().iter().find(|r| r.path() == Some(path)).unwrap();
+        self.point_integration(api, resource.id().unwrap(), verb, uri).await;
+    }
+
+    /// The same without a look at the API.
+    pub async fn point_integration(&self, api: &str, resource: &str, verb: &str, uri: &str) {
+        let call = self.0.update_integration().rest_api_id(api).resource_id(resource);
+        let call = call.http_method(verb).patch_operations(replace("/uri", uri));
+        call.send().await.unwrap();
     }
 
     /// Where an API's first method points, in the editor.
@@ -297,6 +305,22 @@ impl Developer {
             .send()
             .await
             .unwrap();
+    }
+
+    /// Removes something of a stage.
+    pub async fn remove(&self, api: &str, stage: &str, path: &str) {
+        let call = self.0.update_stage().rest_api_id(api).stage_name(stage);
+        let patch = PatchOperation::builder().op(Op::Remove).path(path).build();
+        call.patch_operations(patch).send().await.unwrap();
+    }
+
+    /// Deploys the editor to a canary of a stage.
+    pub async fn canary(&self, api: &str, stage: &str) {
+        let canary = aws_sdk_apigateway::types::DeploymentCanarySettings::builder()
+            .percent_traffic(10.0)
+            .build();
+        let call = self.0.create_deployment().rest_api_id(api).stage_name(stage);
+        call.canary_settings(canary).send().await.unwrap();
     }
 
     /// Patches an API.

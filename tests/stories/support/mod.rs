@@ -3,7 +3,9 @@
 pub mod aws;
 pub mod cluster;
 pub mod controller;
+pub mod front;
 pub mod people;
+pub mod seen;
 pub mod wait;
 
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -16,7 +18,9 @@ use kube::{Client, ResourceExt};
 use plumbline::api::{AwsAccount, AwsEndpoint, Drift, EndpointException, EndpointPolicy};
 use serde_json::{Value, json};
 
-pub use wait::until;
+pub use aws::replace;
+pub use front::Front;
+pub use wait::{until, until_seen};
 
 pub const REGION: &str = "eu-west-1";
 
@@ -67,15 +71,21 @@ impl World {
 
     /// A world with a compliant fleet, an account object and a running controller.
     pub async fn with_fleet(story: &str, apis: usize) -> World {
-        let mut world = World::new(story).await;
+        let mut world = World::seeded(story, apis).await;
+        world.create_account(|_| {}).await;
+        world.start().await;
+        world
+    }
+
+    /// A world with a compliant fleet; no account object and no controller yet.
+    pub async fn seeded(story: &str, apis: usize) -> World {
+        let world = World::new(story).await;
         world.seed(Fleet {
             apis,
             stages: vec!["prod".into(), "dev".into()],
             name_prefix: "payments-".into(),
             ..Fleet::default()
         });
-        world.create_account(|_| {}).await;
-        world.start().await;
         world
     }
 
@@ -247,18 +257,15 @@ impl World {
 
     /// Waits until the policy is compliant.
     pub async fn compliant(&self, policy: &str) {
-        until(&format!("policy {policy} is compliant"), || async {
-            let policy = self.policies().get(policy).await.ok()?;
-            is(&policy.status.as_ref()?.conditions, "Compliant", "True").then_some(())
-        })
-        .await;
+        self.policy_says(policy, "Compliant", "Compliant=True").await;
     }
 
     /// Waits until a Drift of the rule is as asked.
     pub async fn drift(&self, rule: &str, what: &str, as_asked: impl Fn(&Drift) -> bool) -> Drift {
-        until(&format!("a drift of {rule} that {what}"), || async {
-            let drifts = self.drifts().list(&kube::api::ListParams::default()).await.ok()?;
-            drifts.items.into_iter().find(|d| d.spec.rule == rule && as_asked(d))
+        until_seen(&format!("a drift of {rule} that {what}"), || async {
+            let drifts = self.all_drifts().await;
+            let found = drifts.iter().find(|d| d.spec.rule == rule && as_asked(d)).cloned();
+            found.ok_or_else(|| format!("{}\n{}", show(&drifts), self.log()))
         })
         .await
     }

@@ -1,0 +1,142 @@
+//! Credentials and regions that do not work: told on the account in AWS's own words, tried again, over when mended.
+
+use std::path::PathBuf;
+
+use awsim::Fault;
+use serde_json::json;
+
+use crate::support::{Front, REGION, World, cluster, phase, until};
+
+#[tokio::test]
+async fn a_role_that_may_not_be_assumed_is_told_with_the_missing_permission_until_it_may() {
+    let sts = Front::of(&cluster::moto()).await;
+    let mut world = World::seeded("role", 1).await;
+    let role = format!("arn:aws:iam::{}:role/plumbline-observe", world.account_id);
+    let words = format!(
+        "User: arn:aws:iam::111122223333:user/plumbline is not authorized to perform: sts:AssumeRole on resource: {role}"
+    );
+    sts.answer(
+        "403 Forbidden",
+        format!(
+            "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>Sender</Type>\
+             <Code>AccessDenied</Code><Message>{words}</Message></Error><RequestId>1</RequestId></ErrorResponse>"
+        ),
+    );
+    world.create_account(|_| {}).await;
+    world.https_only().await;
+    world.start_with(&[("AWS_ENDPOINT_URL_STS", &sts.url)]).await;
+
+    let said = world.account_says(&world.name, "Ready", "Ready=False").await;
+    let expected = format!(
+        "Ready=False AccessDenied: AssumeRole: AccessDenied: {words}; missing permission: sts:AssumeRole on {role}"
+    );
+    assert_eq!(said, expected);
+    world
+        .policy_says("https-only", "Compliant", "Compliant=Unknown Pending")
+        .await;
+    let tried = sts.met();
+    until("another attempt", || async { (sts.met() > tried).then_some(()) }).await;
+    assert!(world.lives(), "{}", world.log());
+    assert_eq!(world.sim.calls().len(), 0, "nobody asks API Gateway without a role");
+
+    sts.mend();
+    world.account_says(&world.name, "Ready", "Ready=True").await;
+    world.compliant("https-only").await;
+
+    // A role of another account is no better than none.
+    let foreign = format!("{}-foreign", world.name);
+    let foreign_id = world.account_id.replacen('2', "4", 1);
+    world
+        .create_account(|account| {
+            account["metadata"]["name"] = json!(foreign);
+            account["spec"]["accountId"] = json!(foreign_id);
+        })
+        .await;
+    let said = world.account_says(&foreign, "Ready", "Ready=False NoCredentials").await;
+    let expected = format!(
+        "the credentials to observe with belong to account {} (arn:aws:sts::{}:assumed-role/plumbline-observe/",
+        world.account_id, world.account_id
+    );
+    assert!(said.contains(&expected), "{said}");
+    assert!(said.ends_with(&format!("not to {foreign_id}")), "{said}");
+}
+
+#[tokio::test]
+async fn an_account_without_credentials_says_so_and_goes_on_once_there_are_some() {
+    let mut world = World::seeded("credentials", 1).await;
+    world
+        .create_account(|account| account["spec"]["roles"] = json!(null))
+        .await;
+    world.https_only().await;
+    let none = [("AWS_ACCESS_KEY_ID", ""), ("AWS_SECRET_ACCESS_KEY", "")];
+    world.start_with(&none).await;
+    let said = world.account_says(&world.name, "Ready", "Ready=False").await;
+    assert!(
+        said.starts_with("Ready=False NoCredentials: GetCallerIdentity: "),
+        "{said}"
+    );
+    assert!(
+        said.contains("no credentials found in chain"),
+        "the SDK's own words, with each place that was looked at: {said}"
+    );
+    assert!(world.lives(), "{}", world.log());
+    world.stop().await;
+
+    // As a pod's ServiceAccount token, which is mounted late.
+    let token = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
+        .join(&world.name)
+        .join("token");
+    let role = format!("arn:aws:iam::{}:role/plumbline", world.account_id);
+    let mut environment = none.to_vec();
+    environment.push(("AWS_WEB_IDENTITY_TOKEN_FILE", token.to_str().unwrap()));
+    environment.push(("AWS_ROLE_ARN", &role));
+    world.start_with(&environment).await;
+    let missing = "No such file or directory";
+    until("the account says that the token is missing", || async {
+        let said = world
+            .account_says(&world.name, "Ready", "Ready=False NoCredentials")
+            .await;
+        said.contains(missing).then_some(())
+    })
+    .await;
+    std::fs::write(&token, "a token").unwrap();
+    world.account_says(&world.name, "Ready", "Ready=True").await;
+    world.compliant("https-only").await;
+}
+
+#[tokio::test]
+async fn a_wrong_region_is_told_and_the_other_regions_go_on() {
+    let mut world = World::seeded("region", 1).await;
+    let wrong = "me-south-1"; // not enabled for the account: that is how AWS answers then
+    world.sim.fault(Fault {
+        region: Some(wrong.into()),
+        status: Some(403),
+        code: "UnrecognizedClientException".into(),
+        message: "The security token included in the request is invalid.".into(),
+        ..Fault::default()
+    });
+    world
+        .create_account(|account| account["spec"]["regions"] = json!([REGION, wrong]))
+        .await;
+    world.https_only().await;
+    world.start().await;
+    let said = world.account_says(&world.name, "Ready", "Ready=False").await;
+    let expected = "region me-south-1: GetAccount: UnrecognizedClientException: The security token included in the request is invalid.";
+    assert!(said.contains(expected), "{said}");
+    assert!(said.contains("spec.regions"), "what to write: {said}");
+
+    let anna = world.developer("anna");
+    let api = anna.apis().await.remove(0);
+    world.endpoint_says(&api, "Compliant", "Compliant=True").await;
+    anna.update_stage(&api, "prod", "/tracingEnabled", "false").await;
+    world.drift("tracing", "is resolved", |d| phase(d) == "Resolved").await;
+    world
+        .policy_says("https-only", "Compliant", "Compliant=Unknown Pending")
+        .await;
+    assert!(world.lives(), "{}", world.log());
+
+    world.sim.clear_faults();
+    world.account_says(&world.name, "Ready", "Ready=True").await;
+    world.account_says(&world.name, "Observed", "Observed=True").await;
+    world.compliant("https-only").await;
+}
