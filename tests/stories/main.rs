@@ -11,3 +11,4 @@ mod support;
 mod approval;
 mod brakes;
 mod drift_is_repaired;
+mod killed;
