@@ -4,6 +4,7 @@ mod check;
 mod crds;
 mod files;
 mod output;
+mod release;
 mod run;
 
 use std::ffi::OsString;
@@ -27,6 +28,8 @@ enum Command {
     Check(check::Check),
     /// Print the custom resource definitions, or write them into a folder
     Crds(crds::Crds),
+    /// Let go of every Drift that is held for a repair under way: what the chart runs when it is uninstalled
+    ReleaseFinalizers(release::Release),
 }
 
 /// Parses and runs.
@@ -35,6 +38,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Run(run) => block_on(2, run.run()),
         Command::Check(check) => block_on(1, check.run()),
         Command::Crds(crds) => crds.run(),
+        Command::ReleaseFinalizers(release) => block_on(1, release.run()),
     };
     result.unwrap_or_else(|message| {
         eprintln!("plumbline: {message}");

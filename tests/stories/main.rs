@@ -11,4 +11,7 @@ mod support;
 mod approval;
 mod brakes;
 mod drift_is_repaired;
+mod ends;
+mod holds;
 mod killed;
+mod wakes;
