@@ -22,3 +22,7 @@ mod reads;
 mod refused;
 mod sinks;
 mod unjudgeable;
+mod ends;
+mod holds;
+mod killed;
+mod wakes;

@@ -4,6 +4,8 @@ pub mod aws;
 pub mod cluster;
 pub mod controller;
 pub mod front;
+pub mod hold;
+pub mod life;
 pub mod people;
 pub mod seen;
 pub mod wait;
