@@ -7,10 +7,11 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use kube::core::Selector;
 use tokio::sync::watch;
 
+use crate::aws::session::Limits;
 use crate::controller::{self, Options};
 
 /// Runs the controller.
@@ -31,6 +32,18 @@ pub struct Run {
     /// Where /healthz and /readyz are served
     #[arg(long, default_value = "0.0.0.0:8080", value_name = "ADDRESS")]
     listen: SocketAddr,
+    /// Which request budget holds
+    #[arg(long, value_enum, default_value_t = Budget::Accounts)]
+    budget: Budget,
+}
+
+/// Which request budget holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Budget {
+    /// Each account's own share of AWS's request quotas
+    Accounts,
+    /// None, for endpoints that are not AWS
+    None,
 }
 
 impl Run {
@@ -61,6 +74,10 @@ impl Run {
             identity: self.identity,
             cluster_id: self.cluster_id,
             accounts: self.account_selector,
+            limits: match self.budget {
+                Budget::Accounts => Limits::Quotas,
+                Budget::None => Limits::None,
+            },
         };
         tracing::info!(namespace = %options.namespace, identity = %options.identity, "running");
         controller::run(client, options, stopping, ready).await?;

@@ -57,6 +57,8 @@ pub struct Options {
     pub cluster_id: String,
     /// Only accounts with these labels are acted for.
     pub accounts: Selector,
+    /// Whether the accounts' request budgets hold.
+    pub limits: Limits,
 }
 
 /// Runs until `stop` becomes true, then ends what is under way and lets go of the leases.
@@ -179,7 +181,7 @@ async fn context(client: &Client, options: Options, stores: Stores, wake: wake::
     };
     Context {
         client: client.clone(),
-        sessions: Sessions::new(&base, options.cluster_id, Arc::new(Led(leases.clone())), Limits::Quotas),
+        sessions: Sessions::new(&base, options.cluster_id, Arc::new(Led(leases.clone())), options.limits),
         inventory: Inventory::default(),
         exports: ExportCache::new(),
         leases,
