@@ -159,12 +159,14 @@ impl<'a> Case<'a> {
         if chosen && self.live().next().is_none() {
             return None; // not served by a stage that was asked for
         }
-        let mut live = Vec::new();
+        let mut live: Vec<(&LiveState, Held)> = Vec::new();
         for state in self.live() {
-            live.push((state, self.held_live(state)));
+            let like = live.iter().find(|(other, _)| self.alike(&other.known, &state.known));
+            let held = like.map(|(_, held)| held.clone());
+            live.push((state, held.unwrap_or_else(|| self.held_live(state))));
         }
         let draft = match &self.resource.draft {
-            Some(document) => self.held(document, &[], None),
+            Some(document) => self.held_draft(document, &live),
             None => Held::NotApplicable,
         };
         let violated = |held: &Held| *held == Held::No;
@@ -214,6 +216,29 @@ impl<'a> Case<'a> {
             (None, Held::NotApplicable) if holding.is_none() => None,
             (None, _) => Some(Outcome::Compliant),
         }
+    }
+
+    /// Whether the rule cannot tell two live states apart. Mostly all stages serve what is drafted.
+    fn alike(&self, one: &Known, other: &Known) -> bool {
+        match (one, other) {
+            (
+                Known::Shown { document, hidden },
+                Known::Shown {
+                    document: theirs,
+                    hidden: covered,
+                },
+            ) => document.is(theirs) && hidden == covered && !self.rule.names_stage(),
+            _ => false,
+        }
+    }
+
+    /// As a live state that is the draft itself has it, if nothing hidden kept that from being told.
+    fn held_draft(&self, draft: &Document, live: &[(&LiveState, Held)]) -> Held {
+        let told = live.iter().find(|(state, held)| {
+            let same = matches!(&state.known, Known::Shown { document, .. } if document.is(draft));
+            same && !matches!(held, Held::Unknown(_)) && !self.rule.names_stage()
+        });
+        told.map_or_else(|| self.held(draft, &[], None), |(_, held)| held.clone())
     }
 
     fn held_live(&self, state: &LiveState) -> Held {
