@@ -55,8 +55,11 @@ demo: ## the story from drift to repair, on a real Kubernetes
 	$(call say,The demo)
 	$(PYTHON) demo/demo.py $(ARGS)
 
-bench: ## measure
-	cargo bench $(LOCKED) $(ARGS)
+bench: ## measure check, sweeps of the controller and the AWS simulator over 500 APIs
+	$(call say,Building plumbline and the AWS simulator)
+	cargo build $(LOCKED) --release --workspace --bins
+	$(call say,The measurements)
+	$(PYTHON) benches/bench.py $(ARGS)
 
 crds: ## write the custom resource definitions again, after a change of src/api
 	cargo run $(LOCKED) --quiet -- crds --out crds

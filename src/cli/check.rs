@@ -100,7 +100,7 @@ impl Check {
                 &identity,
                 region,
                 depth(&policies),
-                &ExportCache::new(),
+                &ExportCache::forgetting(),
                 std::time::Duration::ZERO,
                 &ears,
             )

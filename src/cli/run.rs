@@ -7,11 +7,12 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use jiff::SignedDuration;
 use kube::core::Selector;
 use tokio::sync::watch;
 
+use crate::aws::session::Limits;
 use crate::controller::{self, Options, Spans};
 
 /// Runs the controller.
@@ -44,6 +45,18 @@ pub struct Run {
     /// Where /healthz and /readyz are served
     #[arg(long, default_value = "0.0.0.0:8080", value_name = "ADDRESS")]
     listen: SocketAddr,
+    /// Which request budget holds
+    #[arg(long, value_enum, default_value_t = Budget::Accounts)]
+    budget: Budget,
+}
+
+/// Which request budget holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Budget {
+    /// Each account's own share of AWS's request quotas
+    Accounts,
+    /// None, for endpoints that are not AWS
+    None,
 }
 
 impl Run {
@@ -79,6 +92,10 @@ impl Run {
             spans: Spans {
                 ttl_after_resolved: self.ttl_after_resolved,
                 give_up_after: self.give_up_after,
+            },
+            limits: match self.budget {
+                Budget::Accounts => Limits::Quotas,
+                Budget::None => Limits::None,
             },
         };
         tracing::info!(namespace = %options.namespace, identity = %options.identity, "running");

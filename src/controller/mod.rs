@@ -79,6 +79,8 @@ pub struct Options {
     pub approval_policy: Option<String>,
     /// How long things last.
     pub spans: Spans,
+    /// Whether the accounts' request budgets hold.
+    pub limits: Limits,
 }
 
 /// Runs until `stop` becomes true, then ends what is under way and lets go of the leases.
@@ -175,7 +177,7 @@ async fn context(client: &Client, options: Options, stores: Stores, foreign: She
     };
     Context {
         client: client.clone(),
-        sessions: Sessions::new(&base, options.cluster_id, Arc::new(Led(leases.clone())), Limits::Quotas),
+        sessions: Sessions::new(&base, options.cluster_id, Arc::new(Led(leases.clone())), options.limits),
         inventory: Inventory::default(),
         exports: ExportCache::new(),
         leases,

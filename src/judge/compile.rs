@@ -86,6 +86,17 @@ pub struct Rule {
     pub allow_disruption: bool,
 }
 
+impl Rule {
+    /// Whether the answer can hang on which stage is asked about.
+    pub fn names_stage(&self) -> bool {
+        let require = match &self.holds {
+            Holds::Require(program) => Some(program),
+            Holds::Desired { .. } => None,
+        };
+        self.when.iter().chain(require).any(|program| program.uses("stage"))
+    }
+}
+
 /// What must be.
 #[derive(Clone, Debug)]
 pub enum Holds {

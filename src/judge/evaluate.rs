@@ -153,15 +153,17 @@ impl<'a> Case<'a> {
 
     /// None: the rule does not apply.
     fn outcome(&self, memory: &mut Memory) -> Option<Outcome> {
-        let live: Vec<(usize, &LiveState, Held)> = self
-            .live()
-            .map(|(place, state)| (place, state, self.held_live(state)))
-            .collect();
+        let mut live: Vec<(usize, &LiveState, Held)> = Vec::new();
+        for (place, state) in self.live() {
+            let like = live.iter().find(|(_, other, _)| self.alike(&other.known, &state.known));
+            let held = like.map(|(.., held)| held.clone());
+            live.push((place, state, held.unwrap_or_else(|| self.held_live(state))));
+        }
         if !self.policy.selector.stages.is_empty() && live.is_empty() {
             return None; // not served by a stage that was asked for
         }
         let draft = match &self.resource.draft {
-            Some(document) => self.held(document, &[], None),
+            Some(document) => self.held_draft(document, &live),
             None => Held::NotApplicable,
         };
         let of = |wanted: Held| live.iter().filter(move |(.., held)| *held == wanted);
@@ -195,6 +197,29 @@ impl<'a> Case<'a> {
             (None, Held::NotApplicable) if holding.is_none() => None,
             (None, _) => Some(Outcome::Compliant),
         }
+    }
+
+    /// Whether the rule cannot tell two live states apart. Mostly all stages serve what is drafted.
+    fn alike(&self, one: &Known, other: &Known) -> bool {
+        match (one, other) {
+            (
+                Known::Shown { document, hidden },
+                Known::Shown {
+                    document: theirs,
+                    hidden: covered,
+                },
+            ) => document.is(theirs) && hidden == covered && !self.rule.names_stage(),
+            _ => false,
+        }
+    }
+
+    /// As a live state that is the draft itself has it, if nothing hidden kept that from being told.
+    fn held_draft(&self, draft: &Document, live: &[(usize, &LiveState, Held)]) -> Held {
+        let told = live.iter().find(|(_, state, held)| {
+            let same = matches!(&state.known, Known::Shown { document, .. } if document.is(draft));
+            same && !matches!(held, Held::Unknown(_)) && !self.rule.names_stage()
+        });
+        told.map_or_else(|| self.held(draft, &[], None), |(.., held)| held.clone())
     }
 
     fn held_live(&self, state: &LiveState) -> Held {

@@ -10,11 +10,12 @@ use aws_sdk_apigateway::types::PatchOperation;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::interceptors::context::{
-    AfterDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextMut,
+    BeforeDeserializationInterceptorContextMut, BeforeTransmitInterceptorContextMut,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_types::SdkConfig;
@@ -449,19 +450,22 @@ impl Intercept for Call {
         Ok(())
     }
 
-    fn read_after_deserialization(
+    fn modify_before_deserialization(
         &self,
-        context: &AfterDeserializationInterceptorContextRef<'_>,
+        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let response = context.response();
+        let response = context.response_mut();
         if response.status().is_success() {
-            let bytes = response.body().bytes().unwrap_or_default();
-            let parsed = match bytes {
+            let parsed = match response.body().bytes().unwrap_or_default() {
                 [] => Ok(Value::Null), // as TagResource answers, with 204
                 bytes => serde_json::from_slice(bytes).map_err(|error| error.to_string()),
             };
+            if matches!(parsed, Ok(Value::Object(_))) {
+                // Nobody looks at the SDK's own types: it need not read the document a second time.
+                *response.body_mut() = SdkBody::from("{}");
+            }
             *self.body.lock().unwrap_or_else(PoisonError::into_inner) = Some(parsed);
         }
         Ok(())

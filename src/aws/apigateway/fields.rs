@@ -281,20 +281,24 @@ impl<'a> Walk<'a> {
         editor: Option<&'a Map<String, Value>>,
         deployed: Option<&'a Map<String, Value>>,
     ) {
-        for (side, other) in [(editor, None), (deployed, editor)] {
-            for (key, value) in side.into_iter().flatten() {
-                let seen = other.is_some_and(|other: &Map<String, Value>| other.contains_key(key));
-                if !value.is_null() && !seen && !fields.iter().any(|field| field.name == key) {
-                    self.note(key, Kind::Unknown);
-                }
+        // By position in the table: looking each field up by name would hash forty names for each method.
+        let mut pairs = vec![(None, None); fields.len()];
+        for (key, value) in editor.into_iter().flatten() {
+            match fields.iter().position(|field| field.name == key) {
+                _ if value.is_null() => {}
+                Some(at) => pairs[at].0 = Some(value),
+                None => self.note(key, Kind::Unknown),
             }
         }
-        for field in fields {
-            let of = |side: Option<&'a Map<String, Value>>| {
-                side.and_then(|side| side.get(field.name))
-                    .filter(|value| !value.is_null())
-            };
-            let (editor, deployed) = (of(editor), of(deployed));
+        for (key, value) in deployed.into_iter().flatten() {
+            match fields.iter().position(|field| field.name == key) {
+                _ if value.is_null() => {}
+                Some(at) => pairs[at].1 = Some(value),
+                None if editor.is_some_and(|editor| editor.contains_key(key)) => {}
+                None => self.note(key, Kind::Unknown),
+            }
+        }
+        for (field, (editor, deployed)) in fields.iter().zip(pairs) {
             if editor.is_some() || deployed.is_some() {
                 self.field(field, editor, deployed);
             }

@@ -292,7 +292,10 @@ type ApiKey = (String, String, String);
 /// An export names no deployment: between the list of stages and the export somebody may have pointed the stage elsewhere.
 /// So an entry holds only once a later list shows the stage not updated since; else it is read again.
 #[derive(Debug, Default)]
-pub struct ExportCache(Mutex<BTreeMap<ApiKey, BTreeMap<String, Entry>>>);
+pub struct ExportCache {
+    entries: Mutex<BTreeMap<ApiKey, BTreeMap<String, Entry>>>,
+    forgets: bool,
+}
 
 #[derive(Debug)]
 struct Entry {
@@ -306,6 +309,14 @@ impl ExportCache {
     /// An empty one.
     pub fn new() -> Self {
         ExportCache::default()
+    }
+
+    /// One that keeps nothing, for whoever looks once.
+    pub fn forgetting() -> Self {
+        ExportCache {
+            entries: Mutex::default(),
+            forgets: true,
+        }
     }
 
     /// How many exports it holds.
@@ -330,7 +341,7 @@ impl ExportCache {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<ApiKey, BTreeMap<String, Entry>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn key(client: &Client, api: &str) -> ApiKey {
@@ -371,6 +382,9 @@ impl ExportCache {
     }
 
     fn put(&self, client: &Client, api: &str, deployment: &str, stage: &Value, document: Arc<Value>) {
+        if self.forgets {
+            return;
+        }
         self.lock().entry(Self::key(client, api)).or_default().insert(
             deployment.to_owned(),
             Entry {

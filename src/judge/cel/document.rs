@@ -29,6 +29,11 @@ impl Document {
         &self.json
     }
 
+    /// Whether the other one is this very document, or a clone of it.
+    pub fn is(&self, other: &Document) -> bool {
+        Arc::ptr_eq(&self.json, &other.json)
+    }
+
     pub(super) fn value(&self) -> &Value {
         &self.value
     }
