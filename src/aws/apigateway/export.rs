@@ -31,10 +31,10 @@ const AUTHORIZER: &str = "x-amazon-apigateway-authorizer";
 const AUTH_TYPE: &str = "x-amazon-apigateway-authtype";
 const INTEGRATION: &str = "x-amazon-apigateway-integration";
 const VALIDATOR: &str = "x-amazon-apigateway-request-validator";
-const ENDPOINT: &str = "x-amazon-apigateway-endpoint-configuration";
+pub(crate) const ENDPOINT: &str = "x-amazon-apigateway-endpoint-configuration";
 
 /// Extensions that show a setting of the REST API itself.
-const SETTINGS: &[(&str, &str)] = &[
+pub(crate) const SETTINGS: &[(&str, &str)] = &[
     ("x-amazon-apigateway-api-key-source", "apiKeySource"),
     ("x-amazon-apigateway-binary-media-types", "binaryMediaTypes"),
     ("x-amazon-apigateway-endpoint-access-mode", "endpointAccessMode"),
@@ -101,7 +101,7 @@ pub fn read(export: &Value) -> Result<Deployed, String> {
 }
 
 /// The verb of an operation's key; none for the other things that a path holds.
-fn verb(key: &str) -> Option<&'static str> {
+pub(crate) fn verb(key: &str) -> Option<&'static str> {
     Some(match key {
         "delete" => "DELETE",
         "get" => "GET",

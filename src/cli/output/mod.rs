@@ -120,6 +120,21 @@ pub struct Finding {
     pub difference: Vec<Change>,
     /// The calls that a repair would make.
     pub plan: Vec<Call>,
+    /// Where it is written, if it is not deployed yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
+}
+
+/// A place in a template.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Source {
+    /// As it was named on the command line.
+    pub file: String,
+    /// From 1.
+    pub line: usize,
+    /// The resource's logical id; empty in a document that has none.
+    pub logical_id: String,
 }
 
 impl Finding {
@@ -151,6 +166,7 @@ impl Finding {
             observed: Value::Null,
             difference: vec![],
             plan: vec![],
+            source: None,
         };
         match outcome {
             Outcome::Violated(violation) => {
@@ -193,11 +209,19 @@ impl Finding {
         }
     }
 
-    /// Where it is, for people: `eu-west-1 payments-api-3 (a1b2c3) GET /pets`.
+    /// Where it is, for people: `eu-west-1 payments-api-3 (a1b2c3) GET /pets`, or `template.yaml:12 payments-api GET /pets`.
     pub fn place(&self) -> String {
-        format!("{} {} ({}) {}", self.region, self.name, self.endpoint, self.resource)
-            .trim_end()
-            .to_owned()
+        let place = match &self.source {
+            Some(source) => format!("{source} {} {}", self.name, self.resource),
+            None => format!("{} {} ({}) {}", self.region, self.name, self.endpoint, self.resource),
+        };
+        place.trim_end().to_owned()
+    }
+}
+
+impl std::fmt::Display for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
     }
 }
 

@@ -38,6 +38,7 @@ fn finding(rule: &Asked, name: &str, resource: &str) -> Finding {
         observed: Value::Null,
         difference: vec![],
         plan: vec![],
+        source: None,
     }
 }
 

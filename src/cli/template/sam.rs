@@ -1,0 +1,379 @@
+//! The resources of SAM that make REST APIs, as its transform makes them.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::cloudformation::{Building, Resource};
+use super::endpoint::{Method, SOMETHING};
+use super::fields::{self, Draft, Kind, Prop};
+use super::node::{Data, Entry, Fault, Mystery, Node, Place};
+use crate::judge::path::Path;
+
+mod auth;
+
+pub(super) const PREFIX: &str = "AWS::Serverless::";
+pub(super) const TRANSFORM: &str = "AWS::Serverless-2016-10-31";
+const API: &str = "AWS::Serverless::Api";
+const FUNCTION: &str = "AWS::Serverless::Function";
+const STATE_MACHINE: &str = "AWS::Serverless::StateMachine";
+/// The API of events that name none.
+const IMPLICIT: &str = "ServerlessRestApi";
+
+/// Whether a type is looked at.
+pub(super) fn reads(kind: &str) -> bool {
+    matches!(kind, API | FUNCTION | STATE_MACHINE)
+}
+
+/// The part of a resource's properties that is looked at.
+pub(super) fn looked_at(kind: &str, properties: &Node) -> Node {
+    let mut properties = properties.clone();
+    if let (FUNCTION | STATE_MACHINE, Data::Map(entries)) = (kind, &mut properties.data) {
+        entries.retain(|entry| entry.key == "Events");
+    }
+    properties
+}
+
+/// An event of a function or of a state machine that is a method.
+struct Event {
+    logical: String,
+    api: String,
+    at: Place,
+    properties: Node,
+    of: &'static str,
+}
+
+/// Adds the APIs that SAM's resources make.
+pub(super) fn expand(root: &Node, resources: &[Resource], building: &mut Building<'_>) -> Result<(), Fault> {
+    let globals = match root.get("Globals").and_then(|globals| globals.get("Api")) {
+        Some(globals) => building.resolver.some(globals)?,
+        None => Node {
+            at: root.at.clone(),
+            data: Data::Map(Vec::new()),
+        },
+    };
+    let mut events: BTreeMap<String, Vec<Event>> = BTreeMap::new();
+    for event in resources.iter().flat_map(|resource| events_of(resource, building)) {
+        events.entry(event.api.clone()).or_default().push(event);
+    }
+    for resource in resources.iter().filter(|resource| resource.kind == API) {
+        let own = events.remove(&resource.logical).unwrap_or_default();
+        let properties = merged(&globals, &resource.properties);
+        api(&resource.logical, &resource.at, &properties, &own, building)?;
+    }
+    // What names an API that is not one of SAM's leads nowhere: the transform refuses it.
+    if let Some(own) = events.remove(IMPLICIT) {
+        let at = own[0].at.clone();
+        let mut properties = globals;
+        properties.at = at.clone();
+        let name = Node::text_at(&at, "Prod");
+        if let Data::Map(entries) = &mut properties.data {
+            let key = "StageName".to_owned();
+            entries.push(Entry {
+                key,
+                at: at.clone(),
+                value: name,
+            });
+        }
+        api(IMPLICIT, &at, &properties, &own, building)?;
+    }
+    Ok(())
+}
+
+fn events_of(resource: &Resource, building: &Building<'_>) -> Vec<Event> {
+    let of = match resource.kind.as_str() {
+        FUNCTION => "lambda",
+        STATE_MACHINE => "states",
+        _ => return Vec::new(),
+    };
+    let events = resource.properties.get("Events").map(Node::entries).unwrap_or_default();
+    let of_api = events.iter().filter(|entry| entry.value.text_of("Type") == Some("Api"));
+    let event = |entry: &Entry| {
+        let properties = entry.value.get("Properties")?;
+        let api = match properties.get("RestApiId") {
+            Some(id) => building.unknowns.refers(id).or_else(|| id.text().map(str::to_owned))?,
+            None => IMPLICIT.to_owned(),
+        };
+        Some(Event {
+            logical: resource.logical.clone(),
+            api,
+            at: entry.at.clone(),
+            properties: properties.clone(),
+            of,
+        })
+    };
+    of_api.filter_map(event).collect()
+}
+
+/// Properties of an API that SAM hands on as they are.
+const REST_API: &[Prop] = &[
+    Prop("ApiKeySourceType", "apiKeySource", Kind::Text),
+    Prop("Description", "description", Kind::Text),
+    Prop("DisableExecuteApiEndpoint", "disableExecuteApiEndpoint", Kind::Bool),
+    Prop("EndpointAccessMode", "endpointAccessMode", Kind::Text),
+    Prop("MinimumCompressionSize", "minimumCompressionSize", Kind::Number),
+    Prop("Name", "name", Kind::Text),
+    Prop("Policy", "policy", Kind::Policy),
+    Prop("SecurityPolicy", "securityPolicy", Kind::Text),
+];
+
+const ENDPOINT: &[Prop] = &[
+    Prop("IpAddressType", "endpointConfiguration.ipAddressType", Kind::Text),
+    Prop("Type", "endpointConfiguration.types", Kind::Texts),
+    Prop("VPCEndpointIds", "endpointConfiguration.vpcEndpointIds", Kind::Texts),
+];
+
+/// An API with its stages and methods.
+fn api(
+    logical: &str,
+    at: &Place,
+    properties: &Node,
+    events: &[Event],
+    building: &mut Building<'_>,
+) -> Result<(), Fault> {
+    let mut draft = rest_api(properties);
+    let body = match (properties.get("DefinitionBody"), properties.entry("DefinitionUri")) {
+        (Some(body), _) => Some(body.clone()),
+        (None, Some(location)) => building.definition(logical, location)?,
+        (None, None) => None,
+    };
+    let written = properties.get("DefinitionBody").is_some() || properties.get("DefinitionUri").is_some();
+    if !written && draft.get("name").is_none() {
+        let name = building.resolver.reference(&Node::text_at(at, ""), "AWS::StackName")?;
+        let name = name.map_or(Value::Null, |name| name.json());
+        draft.put(&Path::of(["name"]), at, name);
+    }
+    let merges = properties.get("MergeDefinitions").and_then(Node::truth) == Some(true);
+    building.own(logical, at, draft, body.as_ref())?;
+    if !written || merges {
+        let methods: Vec<Method> = events.iter().map(|event| method(event, building)).collect();
+        building.api(logical, at).methods.extend(methods);
+    }
+    if let Some(entry) = properties.entry("Cors") {
+        preflights(logical, &entry.at, building);
+    }
+    auth::secure(logical, properties, events, building);
+    stages(logical, at, properties, building);
+    if let Some(domain) = properties.entry("Domain") {
+        let name = format!("Domain of {logical}");
+        building
+            .domains
+            .push((name, domain.at.clone(), domain_name(&domain.value)));
+    }
+    Ok(())
+}
+
+fn rest_api(properties: &Node) -> Draft {
+    let mut draft = Draft::default();
+    draft.write(&Path::root(), REST_API, properties);
+    if let Some(entry) = properties.entry("EndpointConfiguration") {
+        if entry.value.is_map() {
+            draft.write(&Path::root(), ENDPOINT, &entry.value);
+        } else {
+            let types = entry.value.text().map_or_else(|| entry.value.json(), Value::from);
+            draft.put(&Path::of(["endpointConfiguration", "types"]), &entry.at, json!([types]));
+        }
+    }
+    if let Some(entry) = properties.entry("BinaryMediaTypes") {
+        let plain = |item: &Node| {
+            item.text()
+                .map_or_else(|| item.json(), |text| text.replace("~1", "/").into())
+        };
+        let types = match &entry.value.data {
+            Data::List(items) => items.iter().map(plain).collect(),
+            _ => entry.value.json(),
+        };
+        draft.put(&Path::of(["binaryMediaTypes"]), &entry.at, types);
+    }
+    if properties.get("PropagateTags").and_then(Node::truth) == Some(true) {
+        draft.write(&Path::root(), &[Prop("Tags", "tags", Kind::Tags)], properties);
+    }
+    draft
+}
+
+/// The stage, and the one called `Stage` that SAM makes besides unless the version of `OpenAPI` is written.
+fn stages(logical: &str, at: &Place, properties: &Node, building: &mut Building<'_>) {
+    let id = Mystery::of(logical, format!("AWS gives {logical} its id when it is made"));
+    let id = Node::unknown_at(at, building.unknowns.add(id));
+    let entry = Entry {
+        key: "RestApiId".into(),
+        at: at.clone(),
+        value: id,
+    };
+    let belongs = Node {
+        at: at.clone(),
+        data: Data::Map(vec![entry]),
+    };
+    let mut draft = Draft::default();
+    // The description is the API's.
+    let props: Vec<Prop> = fields::STAGE
+        .iter()
+        .filter(|prop| prop.0 != "Description")
+        .copied()
+        .collect();
+    draft.write(&Path::root(), &props, properties);
+    building.stage(logical, at, draft, &belongs);
+    if properties.get("OpenApiVersion").is_none() {
+        let mut extra = Draft::default();
+        extra.put(&Path::of(["stageName"]), at, json!("Stage"));
+        building.stage(logical, at, extra, &belongs);
+    }
+}
+
+/// The method of an event.
+fn method(event: &Event, building: &Building<'_>) -> Method {
+    let Event {
+        logical,
+        at,
+        properties,
+        of,
+        api: _,
+    } = event;
+    let mut draft = Draft::default();
+    let place = |key: &str| properties.entry(key).map_or(at, |entry| &entry.at).clone();
+    let path = properties.text_of("Path");
+    let verb = properties.text_of("Method").map(str::to_ascii_uppercase);
+    let or_mark = |known: Option<&str>, key: &str| match known {
+        Some(known) => known.into(),
+        None => properties.get(key).map_or(Value::Null, Node::json),
+    };
+    draft.put(
+        &Path::of(["httpMethod"]),
+        &place("Method"),
+        or_mark(verb.as_deref(), "Method"),
+    );
+    draft.put(&Path::of(["resourcePath"]), &place("Path"), or_mark(path, "Path"));
+    let mut integration = |key: &str, at: &Place, value: Value| {
+        draft.put(&Path::of(["methodIntegration", key]), at, value);
+    };
+    let uri = Mystery {
+        starts: "arn:".into(),
+        ..Mystery::certain(format!("it holds the ARN of {logical}"))
+    };
+    integration("uri", at, building.unknowns.mark(uri));
+    integration("httpMethod", at, json!("POST"));
+    let kind = if *of == "lambda" { "AWS_PROXY" } else { "AWS" };
+    integration("type", at, json!(kind));
+    if *of == "states" {
+        let role = Mystery::certain(format!("SAM makes a role for {logical}"));
+        integration("credentials", at, building.unknowns.mark(role));
+    }
+    if let Some(timeout) = properties.entry("TimeoutInMillis") {
+        let value = timeout
+            .value
+            .number()
+            .map_or_else(|| timeout.value.json(), Value::Number);
+        integration("timeoutInMillis", &timeout.at, value);
+    }
+    if properties.text_of("ResponseTransferMode") == Some("RESPONSE_STREAM") {
+        integration("responseTransferMode", &place("ResponseTransferMode"), json!("STREAM"));
+    }
+    for (key, field) in [
+        ("RequestParameters", "requestParameters"),
+        ("RequestModel", "requestModels"),
+    ] {
+        if let Some(entry) = properties.entry(key) {
+            let unread = Mystery::certain(format!("what SAM makes of {key} is not foreseen here"));
+            draft.put(&Path::of([field]), &entry.at, building.unknowns.mark(unread));
+        }
+    }
+    if let Some(model) = properties.get("RequestModel")
+        && ["ValidateBody", "ValidateParameters"]
+            .iter()
+            .any(|key| model.get(key).is_some())
+    {
+        let id = Mystery::certain("AWS gives it when it is made");
+        draft.fill(&["requestValidatorId"], building.unknowns.mark(id));
+    }
+    Method {
+        logical: logical.clone(),
+        at: at.clone(),
+        verb: verb.unwrap_or_else(|| SOMETHING.to_owned()),
+        path: path.unwrap_or(SOMETHING).to_owned(),
+        draft,
+    }
+}
+
+/// `Cors` adds OPTIONS to each path that has none.
+fn preflights(logical: &str, at: &Place, building: &mut Building<'_>) {
+    let api = building.api(logical, at);
+    let mut paths: Vec<String> = api.methods.iter().map(|method| method.path.clone()).collect();
+    paths.sort();
+    paths.dedup();
+    for path in paths {
+        if api
+            .methods
+            .iter()
+            .any(|method| method.path == path && method.verb == "OPTIONS")
+        {
+            continue;
+        }
+        let mut draft = Draft::default();
+        draft.put(&Path::of(["httpMethod"]), at, json!("OPTIONS"));
+        draft.put(&Path::of(["resourcePath"]), at, json!(path));
+        draft.put(&Path::of(["methodIntegration", "type"]), at, json!("MOCK"));
+        api.methods.push(Method {
+            logical: logical.to_owned(),
+            at: at.clone(),
+            verb: "OPTIONS".into(),
+            path,
+            draft,
+        });
+    }
+}
+
+fn domain_name(domain: &Node) -> Draft {
+    let mut draft = Draft::default();
+    let props: Vec<Prop> = fields::DOMAIN_NAME
+        .iter()
+        .filter(|prop| !matches!(prop.0, "CertificateArn" | "EndpointConfiguration"))
+        .copied()
+        .collect();
+    draft.write(&Path::root(), &props, domain);
+    let endpoint = domain.entry("EndpointConfiguration");
+    let kind = endpoint.map_or_else(
+        || json!("REGIONAL"),
+        |entry| entry.value.text().map_or_else(|| entry.value.json(), Value::from),
+    );
+    let regional = kind == json!("REGIONAL");
+    let at = endpoint.map_or(&domain.at, |entry| &entry.at);
+    draft.put(&Path::of(["endpointConfiguration", "types"]), at, json!([kind]));
+    if let Some(entry) = domain.entry("IpAddressType") {
+        draft.put(
+            &Path::of(["endpointConfiguration", "ipAddressType"]),
+            &entry.at,
+            entry.value.json(),
+        );
+    }
+    if let Some(entry) = domain.entry("CertificateArn") {
+        let field = if regional {
+            "regionalCertificateArn"
+        } else {
+            "certificateArn"
+        };
+        draft.put(&Path::of([field]), &entry.at, entry.value.json());
+    }
+    draft
+}
+
+/// Globals with the resource's own laid over: maps merge, lists are put behind each other, all else replaces.
+fn merged(globals: &Node, own: &Node) -> Node {
+    let data = match (&globals.data, &own.data) {
+        (Data::Map(global), Data::Map(own)) => {
+            let mut entries = own.clone();
+            for entry in global {
+                match entries.iter_mut().find(|known| known.key == entry.key) {
+                    Some(known) => known.value = merged(&entry.value, &known.value),
+                    None => entries.push(entry.clone()),
+                }
+            }
+            Data::Map(entries)
+        }
+        (Data::List(global), Data::List(own)) => Data::List(global.iter().chain(own).cloned().collect()),
+        _ => own.data.clone(),
+    };
+    Node {
+        at: own.at.clone(),
+        data,
+    }
+}
