@@ -122,10 +122,11 @@ fn resources(written: &Node, resolver: &Resolver<'_>, untold: &mut Vec<Fault>) -
             continue;
         }
         let Some(kind) = value.text_of("Type") else {
-            return Err(Fault {
+            untold.push(Fault {
                 at: at.clone(),
                 message: format!("{key} has no Type: write one, as in Type: AWS::ApiGateway::RestApi"),
             });
+            continue;
         };
         let looked_at = kind.starts_with("AWS::ApiGateway::")
             || kind.ends_with("::WebACLAssociation")
@@ -239,7 +240,8 @@ impl Building<'_> {
             (None, Some(location)) => self.definition(logical, location)?,
             (None, None) => None,
         };
-        self.own(logical, at, draft, body.as_ref())
+        self.own(logical, at, draft, body.as_ref());
+        Ok(())
     }
 
     /// A definition that stands in a file of its own. None: it is not read, and noted.
@@ -262,7 +264,7 @@ impl Building<'_> {
     }
 
     /// The API itself, with what its body says.
-    pub fn own(&mut self, logical: &str, at: &Place, mut draft: Draft, body: Option<&Node>) -> Result<(), Fault> {
+    pub fn own(&mut self, logical: &str, at: &Place, mut draft: Draft, body: Option<&Node>) {
         let mut methods = Vec::new();
         match body {
             Some(body) if matches!(body.data, Data::Unknown(_)) => {
@@ -274,10 +276,14 @@ impl Building<'_> {
                     .push(body.fault(format!("the methods of {logical} cannot be told: {why}")));
             }
             Some(body) => {
-                let imported = openapi::read(body, self.unknowns, logical)?;
-                self.untold.extend(imported.untold);
-                methods = imported.methods;
-                self.laid_under(&mut draft, imported.settings);
+                match openapi::read(body, self.unknowns, logical) {
+                    Ok(imported) => {
+                        self.untold.extend(imported.untold);
+                        methods = imported.methods;
+                        self.laid_under(&mut draft, imported.settings);
+                    }
+                    Err(fault) => self.untold.push(fault),
+                }
             }
             None => {}
         }
@@ -285,7 +291,6 @@ impl Building<'_> {
         api.at = at.clone();
         api.own = Some(draft);
         api.methods.extend(methods);
-        Ok(())
     }
 
     /// What the body says counts where no property says anything.
@@ -393,6 +398,7 @@ impl Building<'_> {
             at: at.clone(),
             verb: verb.unwrap_or_else(|| SOMETHING.to_owned()),
             path: shown,
+            asks: true,
             draft,
         }
     }

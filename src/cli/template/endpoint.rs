@@ -42,6 +42,8 @@ pub(super) struct Method {
     pub at: Place,
     pub verb: String,
     pub path: String,
+    /// Whether its definition says itself who may call.
+    pub asks: bool,
     pub draft: Draft,
 }
 
@@ -135,6 +137,7 @@ impl Api {
                 verb,
                 path,
                 mut draft,
+                asks: _,
             } = method;
             integration_defaults(&mut draft, unknowns);
             let document = document(draft.json, unknowns);

@@ -98,6 +98,8 @@ pub(super) enum Kind {
     Number,
     /// A list of texts.
     Texts,
+    /// The same, in which `~1` is a slash.
+    MediaTypes,
     /// A map of texts.
     TextMap,
     /// A map of bools.
@@ -124,7 +126,7 @@ pub(super) struct Prop(pub &'static str, pub &'static str, pub Kind);
 
 pub(super) const REST_API: &[Prop] = &[
     Prop("ApiKeySourceType", "apiKeySource", Kind::Text),
-    Prop("BinaryMediaTypes", "binaryMediaTypes", Kind::Texts),
+    Prop("BinaryMediaTypes", "binaryMediaTypes", Kind::MediaTypes),
     Prop("Body", "", Kind::Apart),
     Prop("BodyS3Location", "", Kind::Apart),
     Prop("CloneFrom", "", Kind::Apart),
@@ -269,6 +271,7 @@ fn convert(kind: Kind, node: &Node) -> Value {
         Kind::Number => node.number().map_or_else(|| node.json(), Value::Number),
         Kind::Texts if node.text().is_some() => json!([text(node)]),
         Kind::Texts if !node.items().is_empty() => node.items().iter().map(text).collect(),
+        Kind::MediaTypes if !node.items().is_empty() => node.items().iter().map(media_type).collect(),
         Kind::TextMap if node.is_map() => map(text),
         Kind::BoolMap if node.is_map() => map(truth),
         Kind::Tags => tags(node),
@@ -280,6 +283,10 @@ fn convert(kind: Kind, node: &Node) -> Value {
 
 fn text(node: &Node) -> Value {
     node.text().map_or_else(|| node.json(), Value::from)
+}
+
+fn media_type(node: &Node) -> Value {
+    node.text().map_or_else(|| node.json(), |text| text.replace("~1", "/").into())
 }
 
 fn truth(node: &Node) -> Value {

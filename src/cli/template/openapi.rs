@@ -23,6 +23,8 @@ pub(super) struct Imported {
     pub methods: Vec<Method>,
     /// What cannot be told, for it hangs on something that is not known.
     pub untold: Vec<Fault>,
+    /// Whether any operation says what it calls.
+    called: bool,
 }
 
 /// Whether it says of itself that it is `OpenAPI`.
@@ -33,6 +35,11 @@ pub(super) fn is(root: &Node) -> bool {
 /// A document of its own: an API whose stages are not written.
 pub(super) fn api(root: &Node, unknowns: &Unknowns) -> Result<(Api, Vec<Fault>), Fault> {
     let mut imported = read(root, unknowns, "")?;
+    if !imported.called && !imported.methods.is_empty() {
+        return Err(root.fault(
+            "no operation has x-amazon-apigateway-integration, so API Gateway does not know what to call: write one for each operation",
+        ));
+    }
     for field in ["types", "ipAddressType"] {
         let why = "an OpenAPI document does not say it: the import or the API does";
         imported
@@ -52,7 +59,7 @@ pub(super) fn read(root: &Node, unknowns: &Unknowns, logical: &str) -> Result<Im
         .text_of("openapi")
         .or_else(|| root.text_of("swagger"))
         .unwrap_or_default();
-    let Some(paths) = root.get("paths") else {
+    let Some(paths) = root.entry("paths").map(|paths| &paths.value) else {
         return Err(root.fault("an OpenAPI document without paths: write paths with their operations"));
     };
     if !(version.starts_with("3.") || version == "2.0") {
@@ -62,21 +69,23 @@ pub(super) fn read(root: &Node, unknowns: &Unknowns, logical: &str) -> Result<Im
     }
     let mut untold = Vec::new();
     let operations = operations(root, paths, unknowns, &mut untold);
-    if !operations.is_empty() && operations.values().all(|operation| operation.integration.is_none()) {
-        return Err(paths.fault(
-            "no operation has x-amazon-apigateway-integration, so API Gateway does not know what to call: write one for each operation",
-        ));
-    }
     let mut json = root.json();
+    if let Some(security) = json.get_mut("security") {
+        without_markers(security);
+    }
     for ((path, key), operation) in &operations {
+        let written = &mut json["paths"][path][key];
         if let Some(integration) = operation.integration {
-            json["paths"][path][key][INTEGRATION] = integration.json();
+            written[INTEGRATION] = integration.json();
+        }
+        if let Some(security) = written.get_mut("security") {
+            without_markers(security);
         }
     }
     if version == "2.0" {
         swagger::to_openapi(&mut json);
     }
-    let deployed = export::read(&json).map_err(|message| root.fault(message))?;
+    let deployed = export::document(&json).map_err(|message| root.fault(message))?;
     let doubt = scheme_doubt(root);
     let mut methods = Vec::new();
     for ((path, _), operation) in &operations {
@@ -110,15 +119,27 @@ pub(super) fn read(root: &Node, unknowns: &Unknowns, logical: &str) -> Result<Im
             at: operation.at.clone(),
             verb: operation.verb.to_owned(),
             path: path.clone(),
+            asks: operation.asks(&draft),
             draft,
         });
     }
+    let called = operations.values().any(|operation| operation.integration.is_some());
     let settings = settings(root, &deployed);
     Ok(Imported {
         settings,
         methods,
         untold,
+        called,
     })
+}
+
+/// SAM says by these names that nothing is asked for.
+const MARKERS: [&str; 2] = ["NONE", "api_key_false"];
+
+fn without_markers(security: &mut Value) {
+    if let Some(list) = security.as_array_mut() {
+        list.retain(|asked| !MARKERS.iter().any(|marker| asked.get(marker).is_some()));
+    }
 }
 
 const INTEGRATION: &str = "x-amazon-apigateway-integration";
@@ -180,6 +201,13 @@ fn referred<'a>(root: &'a Node, node: &'a Node) -> &'a Node {
 }
 
 impl Operation<'_> {
+    /// Whether it says itself who may call, be it anybody.
+    fn asks(&self, draft: &Draft) -> bool {
+        let own = self.body.get("security").map(Node::items).unwrap_or_default();
+        let anybody = own.iter().any(|asked| asked.get("NONE").is_some());
+        anybody || (!own.is_empty() && draft.text("authorizationType") != Some("NONE"))
+    }
+
     fn lines(&self) -> BTreeMap<Path, Place> {
         let mut lines = BTreeMap::new();
         lines.insert(Path::of(["httpMethod"]), self.at.clone());

@@ -17,19 +17,26 @@ pub(super) const TRANSFORM: &str = "AWS::Serverless-2016-10-31";
 const API: &str = "AWS::Serverless::Api";
 const FUNCTION: &str = "AWS::Serverless::Function";
 const STATE_MACHINE: &str = "AWS::Serverless::StateMachine";
+/// Not REST APIs, but their domain names are shown among the others.
+const OTHERS: [&str; 2] = ["AWS::Serverless::HttpApi", "AWS::Serverless::WebSocketApi"];
 /// The API of events that name none.
 const IMPLICIT: &str = "ServerlessRestApi";
 
 /// Whether a type is looked at.
 pub(super) fn reads(kind: &str) -> bool {
-    matches!(kind, API | FUNCTION | STATE_MACHINE)
+    matches!(kind, API | FUNCTION | STATE_MACHINE) || OTHERS.contains(&kind)
 }
 
 /// The part of a resource's properties that is looked at.
 pub(super) fn looked_at(kind: &str, properties: &Node) -> Node {
     let mut properties = properties.clone();
-    if let (FUNCTION | STATE_MACHINE, Data::Map(entries)) = (kind, &mut properties.data) {
-        entries.retain(|entry| entry.key == "Events");
+    let looked_at: &[&str] = match kind {
+        FUNCTION | STATE_MACHINE => &["Events", "PropagateTags", "Tags"],
+        kind if OTHERS.contains(&kind) => &["Domain"],
+        _ => return properties,
+    };
+    if let Data::Map(entries) = &mut properties.data {
+        entries.retain(|entry| looked_at.contains(&entry.key.as_str()));
     }
     properties
 }
@@ -45,13 +52,11 @@ struct Event {
 
 /// Adds the APIs that SAM's resources make.
 pub(super) fn expand(root: &Node, resources: &[Resource], building: &mut Building<'_>) -> Result<(), Fault> {
-    let globals = match root.get("Globals").and_then(|globals| globals.get("Api")) {
-        Some(globals) => building.resolver.some(globals)?,
-        None => Node {
-            at: root.at.clone(),
-            data: Data::Map(Vec::new()),
-        },
-    };
+    let globals = global(root, API, building)?;
+    for resource in resources.iter().filter(|resource| OTHERS.contains(&resource.kind.as_str())) {
+        let properties = merged(&global(root, &resource.kind, building)?, &resource.properties);
+        domain(&resource.logical, &properties, building);
+    }
     let mut events: BTreeMap<String, Vec<Event>> = BTreeMap::new();
     for event in resources.iter().flat_map(|resource| events_of(resource, building)) {
         events.entry(event.api.clone()).or_default().push(event);
@@ -74,10 +79,28 @@ pub(super) fn expand(root: &Node, resources: &[Resource], building: &mut Buildin
                 at: at.clone(),
                 value: name,
             });
+            entries.extend(tags(root, resources, building)?);
         }
         api(IMPLICIT, &at, &properties, &own, building)?;
     }
     Ok(())
+}
+
+/// Tags that functions and state machines hand on to the API of their events.
+fn tags(root: &Node, resources: &[Resource], building: &Building<'_>) -> Result<Vec<Entry>, Fault> {
+    let mut found = Vec::new();
+    for resource in resources {
+        let own = events_of(resource, building).iter().any(|event| event.api == IMPLICIT);
+        if !own {
+            continue;
+        }
+        let properties = merged(&global(root, &resource.kind, building)?, &resource.properties);
+        let hands_on = properties.get("PropagateTags").and_then(Node::truth) == Some(true);
+        if let Some(tags) = properties.entry("Tags").filter(|_| hands_on) {
+            found.extend([Some(tags), properties.entry("PropagateTags")].into_iter().flatten().cloned());
+        }
+    }
+    Ok(found)
 }
 
 fn events_of(resource: &Resource, building: &Building<'_>) -> Vec<Event> {
@@ -108,6 +131,7 @@ fn events_of(resource: &Resource, building: &Building<'_>) -> Vec<Event> {
 /// Properties of an API that SAM hands on as they are.
 const REST_API: &[Prop] = &[
     Prop("ApiKeySourceType", "apiKeySource", Kind::Text),
+    Prop("BinaryMediaTypes", "binaryMediaTypes", Kind::MediaTypes),
     Prop("Description", "description", Kind::Text),
     Prop("DisableExecuteApiEndpoint", "disableExecuteApiEndpoint", Kind::Bool),
     Prop("EndpointAccessMode", "endpointAccessMode", Kind::Text),
@@ -144,23 +168,40 @@ fn api(
         draft.put(&Path::of(["name"]), at, name);
     }
     let merges = properties.get("MergeDefinitions").and_then(Node::truth) == Some(true);
-    building.own(logical, at, draft, body.as_ref())?;
+    building.own(logical, at, draft, body.as_ref());
     if !written || merges {
-        let methods: Vec<Method> = events.iter().map(|event| method(event, building)).collect();
-        building.api(logical, at).methods.extend(methods);
+        for event in events {
+            let made = method(event, building);
+            lay_over(&mut building.api(logical, at).methods, made);
+        }
     }
     if let Some(entry) = properties.entry("Cors") {
         preflights(logical, &entry.at, building);
     }
     auth::secure(logical, properties, events, building);
     stages(logical, at, properties, building);
+    domain(logical, properties, building);
+    Ok(())
+}
+
+/// What `Globals` says of all resources of a type.
+fn global(root: &Node, kind: &str, building: &Building<'_>) -> Result<Node, Fault> {
+    let name = kind.trim_start_matches(PREFIX);
+    match root.get("Globals").and_then(|globals| globals.get(name)) {
+        Some(globals) => building.resolver.some(&looked_at(kind, globals)),
+        None => Ok(Node {
+            at: root.at.clone(),
+            data: Data::Map(Vec::new()),
+        }),
+    }
+}
+
+fn domain(logical: &str, properties: &Node, building: &mut Building<'_>) {
     if let Some(domain) = properties.entry("Domain") {
         let name = format!("Domain of {logical}");
-        building
-            .domains
-            .push((name, domain.at.clone(), domain_name(&domain.value)));
+        let draft = domain_name(&domain.value);
+        building.domains.push((name, domain.at.clone(), draft));
     }
-    Ok(())
 }
 
 fn rest_api(properties: &Node) -> Draft {
@@ -173,17 +214,6 @@ fn rest_api(properties: &Node) -> Draft {
             let types = entry.value.text().map_or_else(|| entry.value.json(), Value::from);
             draft.put(&Path::of(["endpointConfiguration", "types"]), &entry.at, json!([types]));
         }
-    }
-    if let Some(entry) = properties.entry("BinaryMediaTypes") {
-        let plain = |item: &Node| {
-            item.text()
-                .map_or_else(|| item.json(), |text| text.replace("~1", "/").into())
-        };
-        let types = match &entry.value.data {
-            Data::List(items) => items.iter().map(plain).collect(),
-            _ => entry.value.json(),
-        };
-        draft.put(&Path::of(["binaryMediaTypes"]), &entry.at, types);
     }
     if properties.get("PropagateTags").and_then(Node::truth) == Some(true) {
         draft.write(&Path::root(), &[Prop("Tags", "tags", Kind::Tags)], properties);
@@ -290,7 +320,21 @@ fn method(event: &Event, building: &Building<'_>) -> Method {
         at: at.clone(),
         verb: verb.unwrap_or_else(|| SOMETHING.to_owned()),
         path: path.unwrap_or(SOMETHING).to_owned(),
+        asks: false,
         draft,
+    }
+}
+
+/// A method of an event is laid over the definition's own, as `MergeDefinitions` asks.
+fn lay_over(methods: &mut Vec<Method>, made: Method) {
+    let same = |known: &&mut Method| known.verb == made.verb && known.path == made.path;
+    match methods.iter_mut().find(same) {
+        Some(known) => {
+            known.draft.json = crate::judge::path::merge(&known.draft.json, &made.draft.json);
+            known.draft.lines.extend(made.draft.lines);
+            (known.at, known.logical) = (made.at, made.logical);
+        }
+        None => methods.push(made),
     }
 }
 
@@ -317,6 +361,7 @@ fn preflights(logical: &str, at: &Place, building: &mut Building<'_>) {
             at: at.clone(),
             verb: "OPTIONS".into(),
             path,
+            asks: false,
             draft,
         });
     }

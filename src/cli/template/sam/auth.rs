@@ -18,11 +18,12 @@ pub(super) fn secure(logical: &str, properties: &Node, events: &[Event], buildin
     let policies: Vec<&Entry> = policies.filter_map(|auth| auth.entry("ResourcePolicy")).collect();
     let at = properties.at.clone();
     let api = building.api(logical, &at);
+    let none = api.methods.is_empty();
     if let Some(own) = &mut api.own {
-        resource_policy(own, &policies, unknowns);
+        resource_policy(own, &policies, none, unknowns);
     }
     for method in &mut api.methods {
-        let event = events.iter().find(|event| event.at == method.at);
+        let event = events.iter().find(|event| event.at == method.at || event.overrides(method));
         let own = event.and_then(|event| event.properties.entry("Auth"));
         Asked {
             api: auth,
@@ -30,6 +31,18 @@ pub(super) fn secure(logical: &str, properties: &Node, events: &[Event], buildin
             unknowns,
         }
         .write(method);
+    }
+}
+
+impl Event {
+    /// Whether it overrides who may call a method of the definition.
+    fn overrides(&self, method: &Method) -> bool {
+        let auth = self.properties.get("Auth");
+        let overrides = auth.and_then(|auth| auth.get("OverrideApiAuth")).and_then(Node::truth);
+        let verb = self.properties.text_of("Method").unwrap_or_default();
+        overrides == Some(true)
+            && verb.eq_ignore_ascii_case(&method.verb)
+            && self.properties.text_of("Path") == Some(&method.path)
     }
 }
 
@@ -58,7 +71,7 @@ impl Asked<'_> {
             }
             return;
         }
-        let open = method.draft.text("authorizationType").is_none_or(|kind| kind == "NONE");
+        let open = !method.asks;
         let default = of_api("DefaultAuthorizer").filter(|_| open && preflight("AddDefaultAuthorizerToCorsPreflight"));
         let key_default = of_api("ApiKeyRequired").filter(|_| preflight("AddApiKeyRequiredToCorsPreflight"));
         if let Some(entry) = of_own("Authorizer").or(default) {
@@ -105,14 +118,15 @@ impl Asked<'_> {
             draft.fill(&["authorizerId"], self.unknowns.mark(id));
         }
         let scopes = scopes.or_else(|| authorizer.and_then(|authorizer| authorizer.entry("AuthorizationScopes")));
-        if let Some(scopes) = scopes {
+        let empty = |scopes: &&Entry| matches!(&scopes.value.data, Data::List(list) if list.is_empty());
+        if let Some(scopes) = scopes.filter(|scopes| !empty(scopes)) {
             put(draft, "authorizationScopes", &scopes.at, scopes.value.json());
         }
     }
 }
 
 /// `ResourcePolicy`: own statements as they are; what SAM makes of lists of accounts, addresses and VPCs is not foreseen.
-fn resource_policy(api: &mut Draft, policies: &[&Entry], unknowns: &Unknowns) {
+fn resource_policy(api: &mut Draft, policies: &[&Entry], none: bool, unknowns: &Unknowns) {
     let Some(first) = policies.first() else {
         return;
     };
@@ -120,6 +134,9 @@ fn resource_policy(api: &mut Draft, policies: &[&Entry], unknowns: &Unknowns) {
     let made = policies.iter().flat_map(|policy| policy.value.entries());
     let made = made.filter(|entry| entry.key != "CustomStatements").count() > 0;
     let strange = policies.iter().find_map(|policy| whole(&policy.value));
+    if made && none && strange.is_none() {
+        return; // it makes them for each path
+    }
     if made || strange.is_some() || api.get("policy").is_some() {
         let why = "SAM makes its statements from ResourcePolicy: write them as CustomStatements to have them judged";
         let unknown = strange.map_or_else(|| unknowns.mark(Mystery::certain(why)), mark);
