@@ -42,7 +42,7 @@ pub struct Check {
         value_delimiter = ','
     )]
     regions: Vec<String>,
-    /// A CloudFormation or SAM template or an OpenAPI document to judge instead of an account, or a folder of such; may be
+    /// A `CloudFormation` or SAM template or an `OpenAPI` document to judge instead of an account, or a folder of such; may be
     /// repeated
     #[arg(long = "template", value_name = "FILE-OR-FOLDER", conflicts_with_all = ["budget", "calls"])]
     templates: Vec<PathBuf>,

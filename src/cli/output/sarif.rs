@@ -3,6 +3,8 @@
 //! What could not be told is a result of kind `review`, whose level the standard fixes to `none`. What could not be read
 //! and what is wrong with the policies are notifications, and the execution then counts as not successful.
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 
 use super::{Asked, Finding, Report};
@@ -130,7 +132,9 @@ fn uri(file: &str) -> String {
     for byte in file.strip_prefix("./").unwrap_or(file).bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => uri.push(char::from(byte)),
-            byte => uri.push_str(&format!("%{byte:02X}")),
+            byte => {
+                let _ = write!(uri, "%{byte:02X}");
+            }
         }
     }
     uri

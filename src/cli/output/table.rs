@@ -12,10 +12,8 @@ pub(super) fn render(report: &Report) -> String {
     let rows: Vec<[String; 6]> = report.findings.iter().map(row).collect();
     let mut out = String::new();
     if !rows.is_empty() {
-        let head = match report.findings.iter().any(|finding| finding.source.is_some()) {
-            true => WRITTEN,
-            false => HEAD,
-        };
+        let written = report.findings.iter().any(|finding| finding.source.is_some());
+        let head = if written { WRITTEN } else { HEAD };
         let width = |column: usize| {
             let cells = rows.iter().map(|r| r[column].chars().count());
             cells.chain([head[column].len()]).max().unwrap_or(0)

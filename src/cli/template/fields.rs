@@ -286,7 +286,8 @@ fn text(node: &Node) -> Value {
 }
 
 fn media_type(node: &Node) -> Value {
-    node.text().map_or_else(|| node.json(), |text| text.replace("~1", "/").into())
+    node.text()
+        .map_or_else(|| node.json(), |text| text.replace("~1", "/").into())
 }
 
 fn truth(node: &Node) -> Value {

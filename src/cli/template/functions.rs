@@ -46,11 +46,9 @@ pub(super) fn is_known(long: &str) -> bool {
 pub(super) fn instead(name: &str) -> String {
     let lower = name.trim_start_matches("Fn::").to_ascii_lowercase();
     let same = FUNCTIONS.iter().find(|(short, _)| short.to_ascii_lowercase() == lower);
-    match same {
-        Some((short, long)) => format!("write !{short} or {long}"),
-        None => {
-            let names: Vec<&str> = FUNCTIONS.iter().map(|(short, _)| *short).collect();
-            format!("write one of {}", names.join(", "))
-        }
+    if let Some((short, long)) = same {
+        return format!("write !{short} or {long}");
     }
+    let names: Vec<&str> = FUNCTIONS.iter().map(|(short, _)| *short).collect();
+    format!("write one of {}", names.join(", "))
 }

@@ -161,7 +161,7 @@ impl Endpoint {
                 } else {
                     name
                 };
-                *stage = own.to_owned();
+                own.clone_into(stage);
             }
         }
         // The calls that would mend what is deployed mend nothing here.

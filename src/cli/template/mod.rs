@@ -3,12 +3,13 @@
 //! * `parse`, `node`: from YAML or JSON to a tree in which every value knows its line.
 //! * `resolve`, `text`, `functions`, `options`: from a tree with functions to one without; what nobody knows before deployment
 //!   stays unknown.
-//! * `cloudformation`, `sam`, `openapi`: from the three kinds of files to APIs and domain names.
+//! * `cloudformation`, `sam`, `openapi`: the three kinds of files. `building`, `paths`: from resources to APIs and domain names.
 //! * `fields`, `settings`, `endpoint`: from properties to documents in AWS's field names, and to the judge's snapshots.
 //! * `judged`: verdicts, as findings with their lines.
 //!
 //! All of it is pure but for reading files, here.
 
+mod building;
 mod cloudformation;
 mod endpoint;
 mod fields;
@@ -18,6 +19,7 @@ mod node;
 mod openapi;
 mod options;
 mod parse;
+mod paths;
 mod resolve;
 mod sam;
 mod settings;

@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::cloudformation::{Building, Resource};
-use super::endpoint::{Method, SOMETHING};
+use super::building::Building;
+use super::cloudformation::Resource;
 use super::fields::{self, Draft, Kind, Prop};
 use super::node::{Data, Entry, Fault, Mystery, Node, Place};
 use crate::judge::path::Path;
 
 mod auth;
+mod events;
+
+use events::Event;
 
 pub(super) const PREFIX: &str = "AWS::Serverless::";
 pub(super) const TRANSFORM: &str = "AWS::Serverless-2016-10-31";
@@ -41,24 +44,18 @@ pub(super) fn looked_at(kind: &str, properties: &Node) -> Node {
     properties
 }
 
-/// An event of a function or of a state machine that is a method.
-struct Event {
-    logical: String,
-    api: String,
-    at: Place,
-    properties: Node,
-    of: &'static str,
-}
-
 /// Adds the APIs that SAM's resources make.
 pub(super) fn expand(root: &Node, resources: &[Resource], building: &mut Building<'_>) -> Result<(), Fault> {
     let globals = global(root, API, building)?;
-    for resource in resources.iter().filter(|resource| OTHERS.contains(&resource.kind.as_str())) {
+    for resource in resources
+        .iter()
+        .filter(|resource| OTHERS.contains(&resource.kind.as_str()))
+    {
         let properties = merged(&global(root, &resource.kind, building)?, &resource.properties);
         domain(&resource.logical, &properties, building);
     }
     let mut events: BTreeMap<String, Vec<Event>> = BTreeMap::new();
-    for event in resources.iter().flat_map(|resource| events_of(resource, building)) {
+    for event in resources.iter().flat_map(|resource| events::of(resource, building)) {
         events.entry(event.api.clone()).or_default().push(event);
     }
     for resource in resources.iter().filter(|resource| resource.kind == API) {
@@ -79,53 +76,11 @@ pub(super) fn expand(root: &Node, resources: &[Resource], building: &mut Buildin
                 at: at.clone(),
                 value: name,
             });
-            entries.extend(tags(root, resources, building)?);
+            entries.extend(events::tags(root, resources, building)?);
         }
         api(IMPLICIT, &at, &properties, &own, building)?;
     }
     Ok(())
-}
-
-/// Tags that functions and state machines hand on to the API of their events.
-fn tags(root: &Node, resources: &[Resource], building: &Building<'_>) -> Result<Vec<Entry>, Fault> {
-    let mut found = Vec::new();
-    for resource in resources {
-        let own = events_of(resource, building).iter().any(|event| event.api == IMPLICIT);
-        if !own {
-            continue;
-        }
-        let properties = merged(&global(root, &resource.kind, building)?, &resource.properties);
-        let hands_on = properties.get("PropagateTags").and_then(Node::truth) == Some(true);
-        if let Some(tags) = properties.entry("Tags").filter(|_| hands_on) {
-            found.extend([Some(tags), properties.entry("PropagateTags")].into_iter().flatten().cloned());
-        }
-    }
-    Ok(found)
-}
-
-fn events_of(resource: &Resource, building: &Building<'_>) -> Vec<Event> {
-    let of = match resource.kind.as_str() {
-        FUNCTION => "lambda",
-        STATE_MACHINE => "states",
-        _ => return Vec::new(),
-    };
-    let events = resource.properties.get("Events").map(Node::entries).unwrap_or_default();
-    let of_api = events.iter().filter(|entry| entry.value.text_of("Type") == Some("Api"));
-    let event = |entry: &Entry| {
-        let properties = entry.value.get("Properties")?;
-        let api = match properties.get("RestApiId") {
-            Some(id) => building.unknowns.refers(id).or_else(|| id.text().map(str::to_owned))?,
-            None => IMPLICIT.to_owned(),
-        };
-        Some(Event {
-            logical: resource.logical.clone(),
-            api,
-            at: entry.at.clone(),
-            properties: properties.clone(),
-            of,
-        })
-    };
-    of_api.filter_map(event).collect()
 }
 
 /// Properties of an API that SAM hands on as they are.
@@ -171,12 +126,12 @@ fn api(
     building.own(logical, at, draft, body.as_ref());
     if !written || merges {
         for event in events {
-            let made = method(event, building);
-            lay_over(&mut building.api(logical, at).methods, made);
+            let made = events::method(event, building);
+            events::lay_over(&mut building.api(logical, at).methods, made);
         }
     }
     if let Some(entry) = properties.entry("Cors") {
-        preflights(logical, &entry.at, building);
+        events::preflights(logical, &entry.at, building);
     }
     auth::secure(logical, properties, events, building);
     stages(logical, at, properties, building);
@@ -247,123 +202,6 @@ fn stages(logical: &str, at: &Place, properties: &Node, building: &mut Building<
         let mut extra = Draft::default();
         extra.put(&Path::of(["stageName"]), at, json!("Stage"));
         building.stage(logical, at, extra, &belongs);
-    }
-}
-
-/// The method of an event.
-fn method(event: &Event, building: &Building<'_>) -> Method {
-    let Event {
-        logical,
-        at,
-        properties,
-        of,
-        api: _,
-    } = event;
-    let mut draft = Draft::default();
-    let place = |key: &str| properties.entry(key).map_or(at, |entry| &entry.at).clone();
-    let path = properties.text_of("Path");
-    let verb = properties.text_of("Method").map(str::to_ascii_uppercase);
-    let or_mark = |known: Option<&str>, key: &str| match known {
-        Some(known) => known.into(),
-        None => properties.get(key).map_or(Value::Null, Node::json),
-    };
-    draft.put(
-        &Path::of(["httpMethod"]),
-        &place("Method"),
-        or_mark(verb.as_deref(), "Method"),
-    );
-    draft.put(&Path::of(["resourcePath"]), &place("Path"), or_mark(path, "Path"));
-    let mut integration = |key: &str, at: &Place, value: Value| {
-        draft.put(&Path::of(["methodIntegration", key]), at, value);
-    };
-    let uri = Mystery {
-        starts: "arn:".into(),
-        ..Mystery::certain(format!("it holds the ARN of {logical}"))
-    };
-    integration("uri", at, building.unknowns.mark(uri));
-    integration("httpMethod", at, json!("POST"));
-    let kind = if *of == "lambda" { "AWS_PROXY" } else { "AWS" };
-    integration("type", at, json!(kind));
-    if *of == "states" {
-        let role = Mystery::certain(format!("SAM makes a role for {logical}"));
-        integration("credentials", at, building.unknowns.mark(role));
-    }
-    if let Some(timeout) = properties.entry("TimeoutInMillis") {
-        let value = timeout
-            .value
-            .number()
-            .map_or_else(|| timeout.value.json(), Value::Number);
-        integration("timeoutInMillis", &timeout.at, value);
-    }
-    if properties.text_of("ResponseTransferMode") == Some("RESPONSE_STREAM") {
-        integration("responseTransferMode", &place("ResponseTransferMode"), json!("STREAM"));
-    }
-    for (key, field) in [
-        ("RequestParameters", "requestParameters"),
-        ("RequestModel", "requestModels"),
-    ] {
-        if let Some(entry) = properties.entry(key) {
-            let unread = Mystery::certain(format!("what SAM makes of {key} is not foreseen here"));
-            draft.put(&Path::of([field]), &entry.at, building.unknowns.mark(unread));
-        }
-    }
-    if let Some(model) = properties.get("RequestModel")
-        && ["ValidateBody", "ValidateParameters"]
-            .iter()
-            .any(|key| model.get(key).is_some())
-    {
-        let id = Mystery::certain("AWS gives it when it is made");
-        draft.fill(&["requestValidatorId"], building.unknowns.mark(id));
-    }
-    Method {
-        logical: logical.clone(),
-        at: at.clone(),
-        verb: verb.unwrap_or_else(|| SOMETHING.to_owned()),
-        path: path.unwrap_or(SOMETHING).to_owned(),
-        asks: false,
-        draft,
-    }
-}
-
-/// A method of an event is laid over the definition's own, as `MergeDefinitions` asks.
-fn lay_over(methods: &mut Vec<Method>, made: Method) {
-    let same = |known: &&mut Method| known.verb == made.verb && known.path == made.path;
-    match methods.iter_mut().find(same) {
-        Some(known) => {
-            known.draft.json = crate::judge::path::merge(&known.draft.json, &made.draft.json);
-            known.draft.lines.extend(made.draft.lines);
-            (known.at, known.logical) = (made.at, made.logical);
-        }
-        None => methods.push(made),
-    }
-}
-
-/// `Cors` adds OPTIONS to each path that has none.
-fn preflights(logical: &str, at: &Place, building: &mut Building<'_>) {
-    let api = building.api(logical, at);
-    let mut paths: Vec<String> = api.methods.iter().map(|method| method.path.clone()).collect();
-    paths.sort();
-    paths.dedup();
-    for path in paths {
-        if api
-            .methods
-            .iter()
-            .any(|method| method.path == path && method.verb == "OPTIONS")
-        {
-            continue;
-        }
-        let mut draft = Draft::default();
-        draft.put(&Path::of(["httpMethod"]), at, json!("OPTIONS"));
-        draft.put(&Path::of(["resourcePath"]), at, json!(path));
-        draft.put(&Path::of(["methodIntegration", "type"]), at, json!("MOCK"));
-        api.methods.push(Method {
-            logical: logical.to_owned(),
-            at: at.clone(),
-            verb: "OPTIONS".into(),
-            path,
-            asks: false,
-            draft,
-        });
     }
 }
 

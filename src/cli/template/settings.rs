@@ -29,8 +29,8 @@ pub(super) fn write(draft: &mut Draft, path: &Path, entry: &Entry) {
         return draft.put(path, &entry.at, mark(unknown));
     }
     // Of which method the settings are is not known: then it is not known of any.
-    let strange = entry.value.items().iter().filter(|item| known(item).is_none());
-    if let Some(unknown) = strange.filter_map(Node::unknown).next() {
+    let mut strange = entry.value.items().iter().filter(|item| known(item).is_none());
+    if let Some(unknown) = strange.find_map(Node::unknown) {
         return draft.put(path, &entry.at, mark(unknown));
     }
     draft.put(path, &entry.at, json!({}));

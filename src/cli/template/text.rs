@@ -21,19 +21,16 @@ pub(super) fn pieces(template: &str) -> Vec<Piece<'_>> {
             rest = after;
             continue;
         };
-        match name.strip_prefix('!') {
-            // `${!x}` is `${x}` in the result: a stage variable, or a mapping.
-            Some(own) => {
-                literal.push_str("${");
-                literal.push_str(own);
-                literal.push('}');
+        // `${!x}` is `${x}` in the result: a stage variable, or a mapping.
+        if let Some(own) = name.strip_prefix('!') {
+            literal.push_str("${");
+            literal.push_str(own);
+            literal.push('}');
+        } else {
+            if !literal.is_empty() {
+                pieces.push(Piece::Text(std::mem::take(&mut literal)));
             }
-            None => {
-                if !literal.is_empty() {
-                    pieces.push(Piece::Text(std::mem::take(&mut literal)));
-                }
-                pieces.push(Piece::Name(name.trim()));
-            }
+            pieces.push(Piece::Name(name.trim()));
         }
         rest = behind;
     }

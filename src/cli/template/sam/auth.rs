@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::Event;
-use crate::cli::template::cloudformation::Building;
+use super::events::Event;
+use crate::cli::template::building::Building;
 use crate::cli::template::endpoint::Method;
 use crate::cli::template::fields::Draft;
 use crate::cli::template::node::{Data, Entry, Mystery, Node, Place, Unknowns, mark};
@@ -23,7 +23,9 @@ pub(super) fn secure(logical: &str, properties: &Node, events: &[Event], buildin
         resource_policy(own, &policies, none, unknowns);
     }
     for method in &mut api.methods {
-        let event = events.iter().find(|event| event.at == method.at || event.overrides(method));
+        let event = events
+            .iter()
+            .find(|event| event.at == method.at || event.overrides(method));
         let own = event.and_then(|event| event.properties.entry("Auth"));
         Asked {
             api: auth,
