@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::cel::{Document, Scope as Names};
+use super::cel::{Document, Scope as Names, Unknown};
 use super::compile::{Holds, Mend, Policy, Rule};
 use super::memory::{DRAFT, Memory};
 use super::path::{self, Path};
 use super::remedy::{named, stages};
 use super::select::{self, Candidate};
-use super::snapshot::{EndpointId, Known, LiveState, Resource, Snapshot};
+use super::snapshot::{EndpointId, Known, LiveState, NOT_KNOWN, Resource, Snapshot};
 use super::table::Table;
 use super::verdict::{Judgement, Outcome, Remedy, Verdict, Violation};
 use super::{conflict, rule};
@@ -50,7 +50,9 @@ pub(super) enum Held {
 /// Judges one endpoint.
 pub fn judge(question: &Question<'_>) -> Judgement {
     let snapshot = question.snapshot;
-    let endpoint = Document::new(endpoint_document(snapshot));
+    let endpoint = Document::partial(endpoint_document(snapshot), |text| {
+        (text == NOT_KNOWN).then(|| Unknown::certain("it is not deployed"))
+    });
     let mut judgement = Judgement::default();
     let mut memory = Memory::default();
     for (policy, granted) in question.policies {
@@ -296,6 +298,10 @@ impl<'a> Case<'a> {
             excerpt
         };
         let observed_json = observed.map(Document::json);
+        let known = |path: &&Path| {
+            let unknown = observed.map(Document::unknown).unwrap_or_default();
+            !unknown.iter().any(|(one, _)| one.covers(path) || path.covers(one))
+        };
         let difference = wanted.as_ref().map_or_else(Vec::new, |wanted| {
             let changed = |path: &Path| Change {
                 path: path.to_string(),
@@ -304,6 +310,7 @@ impl<'a> Case<'a> {
             };
             paths
                 .iter()
+                .filter(known)
                 .map(changed)
                 .filter(|c| !path::same(c.from.as_ref(), c.to.as_ref()))
                 .collect()

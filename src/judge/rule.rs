@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-use super::cel::{Program, Scope};
+use super::cel::{Document, Program, Scope};
 use super::compile::{Holds, Rule};
 use super::evaluate::Held;
 use super::path::{self, Path};
@@ -25,23 +25,28 @@ pub(super) fn held(rule: &Rule, table: &Table, names: &Scope<'_>, hidden: &[Path
             Ok(false) => Held::No,
             Err(why) => Held::Unknown(format!("require: {why}")),
         },
-        Holds::Desired(overlay) => desired(table, names.object.json(), overlay, hidden),
+        Holds::Desired(overlay) => desired(table, names.object, overlay, hidden),
     }
 }
 
 /// Whether laying the overlay over the object would change nothing.
-fn desired(table: &Table, object: &Value, overlay: &Value, hidden: &[Path]) -> Held {
-    let overlay = expanded(table, object, overlay);
-    let wanted = path::merge(object, &overlay);
+fn desired(table: &Table, object: &Document, overlay: &Value, hidden: &[Path]) -> Held {
+    let overlay = expanded(table, object.json(), overlay);
+    let wanted = path::merge(object.json(), &overlay);
     let mut unseen = None;
     for at in overlay_paths(&overlay) {
-        if hidden.iter().any(|h| h.covers(&at) || at.covers(h)) {
-            unseen.get_or_insert(at);
-        } else if !same_at(table, &at, object, &wanted) {
-            return Held::No;
+        let near = |one: &Path| one.covers(&at) || at.covers(one);
+        let unknown = object.unknown().iter().find(|(one, _)| near(one));
+        let why = unknown
+            .map(|(_, unknown)| unknown.why.clone())
+            .or_else(|| hidden.iter().any(near).then(|| not_shown(&at)));
+        match why {
+            Some(why) => _ = unseen.get_or_insert(why),
+            None if !same_at(table, &at, object.json(), &wanted) => return Held::No,
+            None => {}
         }
     }
-    unseen.map_or(Held::Yes, |at| Held::Unknown(not_shown(&at)))
+    unseen.map_or(Held::Yes, Held::Unknown)
 }
 
 /// Whether two documents are the same at a path, as the property there compares.

@@ -40,6 +40,7 @@ fn finding(rule: &Asked, name: &str, resource: &str) -> Finding {
         plan: vec![],
         commands: vec![],
         no_repair: None,
+        source: None,
     }
 }
 
