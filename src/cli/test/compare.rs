@@ -2,19 +2,25 @@
 
 use std::fmt::Write as _;
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::spec::{Expectation, Expected, Patch, Planned};
 use crate::api::Reason;
 use crate::api::drift::{Call, PatchOperation};
 use crate::aws::apigateway::document::same_policy;
+use crate::judge::allowed::Suspension;
+use crate::judge::compile::{Policy, PolicyRef};
+use crate::judge::managed::managed_by;
 use crate::judge::verdict::{Remedy, Violation};
-use crate::judge::{Outcome, Snapshot, Verdict};
-use crate::repair::gate::{self, Gate};
+use crate::judge::{Outcome, Snapshot, Verdict, window};
+use crate::repair::gate::{self, Answer, Facts, Gate};
 
 /// A verdict, and what it is about.
 pub(super) struct Said<'a> {
     pub snapshot: &'a Snapshot,
+    pub policy: &'a Policy,
+    pub now: Timestamp,
     pub verdict: Verdict,
 }
 
@@ -81,7 +87,7 @@ impl Said<'_> {
 }
 
 /// A policy by its name, or by its namespace and name.
-pub(super) fn is_called(policy: &crate::judge::compile::PolicyRef, name: &str) -> bool {
+pub(super) fn is_called(policy: &PolicyRef, name: &str) -> bool {
     match name.split_once('/') {
         Some((namespace, name)) => policy.namespace == namespace && policy.name == name,
         None => policy.name == name,
@@ -130,7 +136,7 @@ pub(super) fn differences(expected: &Expectation, said: &Said<'_>) -> Vec<Differ
         return vec![("outcome", format!("{:?}", expected.outcome), is)];
     }
     match outcome {
-        Outcome::Violated(violation) => violated(expected, violation),
+        Outcome::Violated(violation) => violated(expected, said, violation),
         Outcome::Unknown(why) => {
             let mut found = Vec::new();
             compare(&mut found, "finding", expected.finding.as_deref(), why, str::to_owned);
@@ -152,7 +158,7 @@ fn compare<T: PartialEq + ?Sized>(
     }
 }
 
-fn violated(expected: &Expectation, violation: &Violation) -> Vec<Difference> {
+fn violated(expected: &Expectation, said: &Said<'_>, violation: &Violation) -> Vec<Difference> {
     let mut found = Vec::new();
     compare(
         &mut found,
@@ -176,7 +182,7 @@ fn violated(expected: &Expectation, violation: &Violation) -> Vec<Difference> {
         &mut found,
         "reason",
         expected.reason.map(|waits| waits.0).as_ref(),
-        &waits(violation),
+        &waits(said, violation),
         |reason| reason.map_or("none", Reason::as_str).to_owned(),
     );
     match (&expected.plan, &violation.remedy) {
@@ -206,11 +212,24 @@ fn sorted(names: impl AsRef<[String]>) -> Vec<String> {
     sorted
 }
 
-/// What a repair would wait for, as far as the violation itself tells.
-fn waits(violation: &Violation) -> Option<Reason> {
-    match gate::decide(violation) {
+/// What a repair would wait for, as far as the violation, its policy, the endpoint's tags and the time tell: it has stood
+/// for long enough, nobody was asked, nothing was repaired before.
+fn waits(said: &Said<'_>, violation: &Violation) -> Option<Reason> {
+    let managed_by = managed_by(&said.snapshot.tags).filter(|_| !said.policy.managed);
+    let facts = Facts {
+        violation,
+        suspended: said.policy.suspend.then_some(&Suspension::Policy),
+        answer: &Answer::None,
+        managed_by: managed_by.as_deref(),
+        held_back: None,
+        settled_at: said.now,
+        hours: window::hours(&said.policy.windows, said.now),
+        now: said.now,
+    };
+    match gate::decide(&facts) {
         Gate::Open => None,
-        Gate::Audit(reason, _) | Gate::Wait(reason, _) => Some(reason),
+        Gate::Audit(reason, _) => Some(reason),
+        Gate::Wait(wait) => Some(wait.reason),
     }
 }
 

@@ -163,7 +163,15 @@ fn run(test: &PolicyTest, folder: &Path) -> Result<Ran, Vec<String>> {
     for snapshot in &snapshots {
         let seen = compliant.get(&snapshot.endpoint).cloned().unwrap_or_default();
         let verdicts = court.judge(snapshot, &seen).verdicts;
-        said.extend(verdicts.into_iter().map(|verdict| Said { snapshot, verdict }));
+        said.extend(verdicts.into_iter().filter_map(|verdict| {
+            let policy = court.policies.policies.iter().find(|p| p.id == verdict.policy)?;
+            Some(Said {
+                snapshot,
+                policy,
+                now,
+                verdict,
+            })
+        }));
     }
     Ok(compared(test, &said))
 }
@@ -291,9 +299,9 @@ fn time(test: &PolicyTest, found: &Found) -> Result<Timestamp, Vec<String>> {
         };
         policy.rules.iter().any(reads)
     };
-    if !found.exceptions.is_empty() || found.policies.iter().any(names_it) {
+    if !found.exceptions.is_empty() || found.policies.iter().any(|p| !p.windows.is_empty() || names_it(p)) {
         return Err(vec![
-            "verdicts hang on the time here, by an exception or by a rule that names `now`: write it, as in now: \"2027-01-15T12:00:00Z\"".into(),
+            "what comes out hangs on the time here, by an exception, a window or a rule that names `now`: write it, as in now: \"2027-01-15T12:00:00Z\"".into(),
         ]);
     }
     Ok(Timestamp::UNIX_EPOCH)
@@ -301,27 +309,23 @@ fn time(test: &PolicyTest, found: &Found) -> Result<Timestamp, Vec<String>> {
 
 /// An expectation that no verdict could ever meet is a slip of the pen.
 fn nobody(expected: &Expectation, policies: &[Policy], snapshots: &[Snapshot]) -> Option<String> {
-    let mut named = policies.iter().filter(|policy| {
-        let name = expected.policy.as_deref();
-        name.is_none_or(|name| is_called(&policy.id, name))
-    });
-    let list = |names: Vec<&str>| {
-        if names.is_empty() {
-            "none".to_owned()
-        } else {
-            names.join(", ")
-        }
+    let name = expected.policy.as_deref();
+    let named: Vec<&Policy> = policies
+        .iter()
+        .filter(|policy| name.is_none_or(|name| is_called(&policy.id, name)))
+        .collect();
+    let list = |names: Vec<&str>| match names.is_empty() {
+        true => "none".to_owned(),
+        false => names.join(", "),
     };
-    let Some(rule) = named
-        .clone()
-        .flat_map(|p| &p.rules)
-        .find(|rule| rule.name == expected.rule)
-    else {
-        if let (None, Some(name)) = (named.next(), &expected.policy) {
-            let there = list(policies.iter().map(|p| p.id.name.as_str()).collect());
-            return Some(format!("there is no policy {name}; there are: {there}"));
-        }
-        let there = list(named.flat_map(|p| &p.rules).map(|rule| rule.name.as_str()).collect());
+    if let (true, Some(name)) = (named.is_empty(), name) {
+        let there = list(policies.iter().map(|p| p.id.name.as_str()).collect());
+        return Some(format!("there is no policy {name}; there are: {there}"));
+    }
+    let mut rules = named.iter().flat_map(|policy| &policy.rules);
+    let Some(rule) = rules.find(|rule| rule.name == expected.rule) else {
+        let there = named.iter().flat_map(|policy| &policy.rules);
+        let there = list(there.map(|rule| rule.name.as_str()).collect());
         return Some(format!("there is no rule {}; there are: {there}", expected.rule));
     };
     let endpoint = expected.endpoint.as_deref();
