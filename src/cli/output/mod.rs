@@ -248,6 +248,11 @@ impl std::fmt::Display for Source {
     }
 }
 
+/// Names on AWS and messages of policies are other people's text: no line breaks in a row, no commands to the terminal.
+pub(super) fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
 /// The report in a format, ending with a line break. `plans`: for people, the calls that would repair each finding too.
 pub fn render(report: &Report, format: Format, plans: bool) -> String {
     match format {
