@@ -228,7 +228,10 @@ pub struct DriftStatus {
     /// The calls that take the repair back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inverse: Vec<Call>,
-    /// SHA-256 over the inverse, once the repair was made.
+    /// Paths that no call takes back: where nothing stood before, and AWS knows only other values.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub irreversible: Vec<String>,
+    /// SHA-256 over the inverse, once the repair was made and if the inverse takes all of it back.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub inverse_digest: String,
     /// What a deployment would publish besides the repair.

@@ -204,11 +204,13 @@ pub fn describe(before: Option<&DriftStatus>, seen: Seen<'_>, now: Timestamp) ->
         Remedy::Plan(found) => {
             status.plan = found.calls(&endpoint.id);
             status.inverse.clone_from(&found.inverse);
+            status.irreversible = found.irreversible.iter().map(ToString::to_string).collect();
             status.disruptions.clone_from(&found.disruptions);
         }
         Remedy::None { .. } => {
             status.plan.clear();
             status.inverse.clear();
+            status.irreversible.clear();
             status.disruptions.clear();
         }
     }

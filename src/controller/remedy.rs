@@ -389,7 +389,9 @@ impl Round<'_> {
                 intent.deployment_id = Some(deployment.to_owned());
             }
             status.inverse = revert::calls(&status.inverse, &self.endpoint.spec.id, status.intent.as_ref());
-            status.inverse_digest = plan::digest(&status.inverse);
+            if status.irreversible.is_empty() {
+                status.inverse_digest = plan::digest(&status.inverse);
+            }
             let done = Said::new("Repaired", true, Reason::Repaired, "");
             condition::set(&mut status.conditions, done, None, self.ctx.now());
             let look = Said::new("Verified", Status::Unknown, Reason::Verifying, "");

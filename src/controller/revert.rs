@@ -210,6 +210,7 @@ impl Reverts<'_> {
             target: original.spec.target,
             resource: &original.spec.resource,
             difference: &made.difference,
+            patched: made.inverse.iter().any(revert::patches),
             intent: made.intent.as_ref(),
         };
         let id = self.id();

@@ -114,7 +114,11 @@ impl<'a> Party<'a> {
             Outcome::Violated(violation) => match &violation.remedy {
                 Remedy::Plan(plan) => {
                     // A plan that patches nothing wants nothing that another could mind.
-                    let wanted = if plan.patches.is_empty() { &nothing } else { &plan.overlay };
+                    let wanted = if plan.patches.is_empty() {
+                        &nothing
+                    } else {
+                        &plan.overlay
+                    };
                     let overlay = rule::expanded(case.table(), draft.json(), wanted).into_owned();
                     Stand::Repairs {
                         wanted: path::merge(draft.json(), &overlay),

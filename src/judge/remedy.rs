@@ -50,14 +50,16 @@ impl Case<'_> {
             return Err(no_repair());
         }
         let stages = stages(met);
-        let overlay = self.overlay(draft)?;
+        let overlay = self.overlay(draft);
         // Somebody may have mended the draft already; then the deployment is all that is missing. The overlay still says what
         // the repair would have written: another value is somebody's work, which is theirs to deploy.
         let deployed = scope == Scope::Live && !self.immediate();
         if deployed && self.fits(draft, &stages).is_ok() {
             *wanted = Some(draft.json().clone());
+            let overlay = overlay.unwrap_or_else(|_| json!({}));
             return self.plan(draft.json(), draft.json(), (overlay, Mended::Already), met, stages);
         }
+        let overlay = overlay?;
         let mended = rule::lay_over(self.table(), draft.json(), &overlay);
         *wanted = Some(mended.clone());
         let mended = Document::new(mended);

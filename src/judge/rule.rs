@@ -124,7 +124,7 @@ fn leaves(at: &Path, value: &Value, nothing: &Value, found: &mut Vec<Path>) {
 }
 
 /// The paths that a rule looks at, as far as its syntax tells.
-pub(super) fn reads(rule: &Rule) -> Vec<Path> {
+pub fn reads(rule: &Rule) -> Vec<Path> {
     match &rule.holds {
         Holds::Require(program) => program
             .reads()

@@ -51,6 +51,8 @@ pub struct Made<'a> {
     pub resource: &'a str,
     /// What the repair changed, path by path.
     pub difference: &'a [Change],
+    /// Whether it patched anything. One that did not deployed what stood in the editor already.
+    pub patched: bool,
     /// The deployment that it made, and what its stages had before.
     pub intent: Option<&'a Intent>,
 }
@@ -84,7 +86,13 @@ impl Made<'_> {
                 !path::same(now.as_ref(), side(change))
             })
         };
-        let (not_repaired, not_as_before) = (unlike(|c| c.to.as_ref()), unlike(|c| c.from.as_ref()));
+        let not_repaired = unlike(|c| c.to.as_ref());
+        // The editor of a repair that patched nothing was not changed, and is as it was before.
+        let not_as_before = if self.patched {
+            unlike(|c| c.from.as_ref())
+        } else {
+            not_repaired
+        };
         match (not_repaired, not_as_before, self.pointed(snapshot)) {
             (_, _, Pointed::Elsewhere(stage, deployment)) => {
                 Stands::Changed(format!("somebody deployed {deployment} to stage {stage} since"))
@@ -153,6 +161,11 @@ async fn steps(reader: &Client, writer: &Client, calls: &[Call], ours: Option<&s
         write::point_stage(writer, api, stage, before).await?;
     }
     Ok(End::Applied { deployment: None })
+}
+
+/// Whether a call patches something; otherwise it points a stage back.
+pub fn patches(call: &Call) -> bool {
+    points_back(call).is_none()
 }
 
 /// API, stage and deployment of a call that points a stage back.
@@ -241,6 +254,7 @@ mod tests {
                 target: Target::Method,
                 resource: "GET /",
                 difference: &difference,
+                patched: true,
                 intent: Some(&intent),
             };
             let found = format!("{:?}", made.stands(&snapshot(uri, deployment)));
@@ -251,6 +265,7 @@ mod tests {
                 target: Target::Method,
                 resource: "GET /",
                 difference: &difference,
+                patched: true,
                 intent: None,
             };
             assert_eq!(
@@ -258,6 +273,26 @@ mod tests {
                 stands,
                 "a repair without a deployment: {uri}"
             );
+        }
+    }
+
+    #[test]
+    fn a_repair_that_only_deployed_is_taken_back_by_its_stages_alone() {
+        let difference = [Change {
+            path: "methodIntegration.uri".into(),
+            from: Some(json!("http://x")),
+            to: Some(json!("https://x")),
+        }];
+        let intent = intent();
+        for (deployment, stands) in [("ours", Stands::Repaired), ("before", Stands::TakenBack)] {
+            let made = Made {
+                target: Target::Method,
+                resource: "GET /",
+                difference: &difference,
+                patched: false,
+                intent: Some(&intent),
+            };
+            assert_eq!(made.stands(&snapshot("https://x", deployment)), stands, "{deployment}");
         }
     }
 

@@ -288,6 +288,7 @@ fn decide(violation: &Violation) -> Gate {
     gate::decide(&Facts {
         violation,
         suspended: None,
+        under_way: false,
         answer: &Answer::None,
         managed_by: None,
         held_back: None,

@@ -14,7 +14,7 @@ pub fn commands(calls: &[Call], region: &str) -> Vec<String> {
 fn command(call: &Call, region: &str) -> String {
     let mut words = format!("aws apigateway {} --region {}", kebab(&call.operation), quoted(region));
     for (name, value) in &call.parameters {
-        words.push_str(&format!(" --{} {}", kebab(name), quoted(value)));
+        words += &[" --", &kebab(name), " ", &quoted(value)].concat();
     }
     match call.operation.as_str() {
         "CreateDeployment" => format!("DEPLOYMENT=$({words} --query id --output text)"),

@@ -115,6 +115,10 @@ fn question(drift: &Drift, decision: Decision) -> Result<Question, String> {
             "{name} is {}: only what Plumbline repaired can be taken back",
             status.phase.as_str()
         )),
+        Decision::Revert if !status.irreversible.is_empty() => Err(format!(
+            "{name} cannot be taken back: nothing stood at {} before, and no call leads back to that",
+            status.irreversible.join(", ")
+        )),
         Decision::Revert if status.inverse_digest.is_empty() => Err(format!(
             "{name} has no inverse that is known to be whole: the repair was interrupted; take it back by hand"
         )),
@@ -161,14 +165,12 @@ fn shown(status: &DriftStatus, head: &str) -> String {
         (&status.disruptions, "Callers can be interrupted:"),
     ] {
         if !list.is_empty() {
-            text += &format!("\n{head}\n{}", indented(list));
+            text += &["\n", head, "\n", &indented(list)].concat();
         }
     }
     if let Some(tool) = &status.managed_by {
-        text += &format!(
-            "\n{} manages the endpoint: its next run would undo the repair.\n",
-            plain(tool)
-        );
+        let undone = " manages the endpoint: its next run would undo the repair.\n";
+        text += &["\n", &plain(tool), undone].concat();
     }
     text + "\n"
 }
@@ -286,6 +288,12 @@ mod tests {
                 Decision::Revert,
                 "only what Plumbline repaired",
                 "somebody else did it",
+            ),
+            (
+                json!({"phase": "Resolved", "resolution": "Repaired", "irreversible": ["a.b"]}),
+                Decision::Revert,
+                "nothing stood at a.b",
+                "no call leads back",
             ),
             (
                 json!({"phase": "Resolved", "resolution": "Repaired"}),

@@ -63,17 +63,12 @@ impl What {
     async fn set(&self, suspend: bool) -> Result<ExitCode, String> {
         let connected = self.cluster.connect().await?;
         let Connected { client, namespace } = &connected;
-        match self.kind {
-            Kind::Policy => {
-                patch(
-                    Api::<EndpointPolicy>::namespaced(client.clone(), namespace),
-                    &self.name,
-                    suspend,
-                )
-                .await?
-            }
-            Kind::Account => patch(Api::<AwsAccount>::all(client.clone()), &self.name, suspend).await?,
-        }
+        let name = &self.name;
+        let done = match self.kind {
+            Kind::Policy => patch::<EndpointPolicy>(Api::namespaced(client.clone(), namespace), name, suspend).await,
+            Kind::Account => patch::<AwsAccount>(Api::all(client.clone()), name, suspend).await,
+        };
+        done?;
         println!(
             "{}: {}",
             self.name,

@@ -235,7 +235,7 @@ fn place<'a>(part: &'a Part, rule: &Rule, finding: &Finding) -> &'a Place {
         match &rule.mend {
             _ if !differing.is_empty() => differing,
             Mend::Restore(paths) => paths.clone(),
-            _ => read_paths(rule),
+            _ => judge::reads(rule),
         }
     };
     let places: BTreeSet<&Place> = paths.iter().filter_map(|path| nearest(part, path)).collect();
@@ -251,28 +251,11 @@ fn unknown_paths(part: &Part, rule: &Rule) -> Vec<Path> {
     let touched = |path: &Path| {
         let keys: Vec<&str> = path.keys().iter().map(String::as_str).collect();
         let read = programs(rule).any(|program| program.reads().touches(&keys));
-        let desired = read_paths(rule);
+        let desired = judge::reads(rule);
         read || desired.iter().any(|one| one.covers(path) || path.covers(one))
     };
     let unknown = part.document.unknown().iter().map(|(path, _)| path);
     unknown.filter(|path| touched(path)).take(1).cloned().collect()
-}
-
-fn read_paths(rule: &Rule) -> Vec<Path> {
-    match &rule.holds {
-        Holds::Require(program) => program
-            .reads()
-            .paths
-            .iter()
-            .map(|keys| Path::of(keys.clone()))
-            .collect(),
-        Holds::Desired { overlay, absent } => {
-            let nothing = json!({});
-            let mut paths = judge::path::differences(&nothing, overlay);
-            paths.extend(absent.iter().cloned());
-            paths
-        }
-    }
 }
 
 fn nearest<'a>(part: &'a Part, path: &Path) -> Option<&'a Place> {

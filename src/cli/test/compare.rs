@@ -219,6 +219,7 @@ fn waits(said: &Said<'_>, violation: &Violation) -> Option<Reason> {
     let facts = Facts {
         violation,
         suspended: said.policy.suspend.then_some(&Suspension::Policy),
+        under_way: false,
         answer: &Answer::None,
         managed_by: managed_by.as_deref(),
         held_back: None,

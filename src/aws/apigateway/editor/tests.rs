@@ -85,7 +85,7 @@ fn every_edit_is_a_difference_and_told() {
         ("GET /pets was removed", |e| {
             e.resources[0]["resourceMethods"] = json!({})
         }),
-        ("policy.Statement of the API", |e| {
+        ("policy of the API", |e| {
             e.rest_api["policy"] = json!("{\"Statement\":[]}")
         }),
         ("binaryMediaTypes of the API", |e| {

@@ -63,5 +63,5 @@ const PROPERTIES: &[Property] = &[
         .disrupts_unless_restored("callers that the new policy does not allow are refused"),
     of(&["managementPolicy"], "/managementPolicy", Ops::Replace).compared(same_policy),
     property(&["domainName"], READ, Repair::None("a domain keeps its name: make another one")),
-    property(&["tags", "*"], READ, Repair::Tags),
+    property(&["tags"], READ, Repair::Tags),
 ];

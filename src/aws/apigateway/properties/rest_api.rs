@@ -79,5 +79,5 @@ const PROPERTIES: &[Property] = &[
     property(&["version"], READ, Repair::None("no call changes it: it is given when the API is created or imported")),
     property(&["id"], READ, Repair::None("AWS gives it")),
     property(&["rootResourceId"], READ, Repair::None("AWS gives it")),
-    property(&["tags", "*"], READ, Repair::Tags),
+    property(&["tags"], READ, Repair::Tags),
 ];

@@ -105,5 +105,5 @@ const PROPERTIES: &[Property] = &[
         READ,
         Repair::None("a stage keeps its name: make another stage"),
     ),
-    property(&["tags", "*"], READ, Repair::Tags),
+    property(&["tags"], READ, Repair::Tags),
 ];

@@ -188,7 +188,7 @@ fn risks_are_as_designed() {
             true,
             "closing the execute-api endpoint",
         ),
-        (Target::RestApi, "tags.team", false, "callers never meet tags"),
+        (Target::RestApi, "tags", false, "callers never meet tags"),
         (Target::Stage, "clientCertificateId", true, "client certificates"),
         (
             Target::Stage,
