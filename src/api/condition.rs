@@ -134,6 +134,8 @@ reasons! {
     Verifying,
     /// AWS refused the repair.
     RepairFailed,
+    /// The repair of a deleted drift was given up before its end.
+    Abandoned,
     /// Gone without Plumbline's hand.
     FixedElsewhere,
     /// An exception applies.

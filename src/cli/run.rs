@@ -8,10 +8,11 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
 use clap::Args;
+use jiff::SignedDuration;
 use kube::core::Selector;
 use tokio::sync::watch;
 
-use crate::controller::{self, Options};
+use crate::controller::{self, Options, Spans};
 
 /// Runs the controller.
 #[derive(Debug, Args)]
@@ -34,6 +35,12 @@ pub struct Run {
     /// The ValidatingAdmissionPolicy that checks who approves, and its binding of the same name; without it no approval is taken
     #[arg(long, value_name = "NAME")]
     approval_policy: Option<String>,
+    /// How long a Drift stays once it is over and every sink has it, as in 168h; a day at least
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "168h")]
+    ttl_after_resolved: SignedDuration,
+    /// How long a deleted Drift is held whose repair cannot be brought to an end, as in 10m
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "10m")]
+    give_up_after: SignedDuration,
     /// Where /healthz and /readyz are served
     #[arg(long, default_value = "0.0.0.0:8080", value_name = "ADDRESS")]
     listen: SocketAddr,
@@ -69,6 +76,10 @@ impl Run {
             accounts: self.account_selector,
             suspend: self.suspend,
             approval_policy: self.approval_policy,
+            spans: Spans {
+                ttl_after_resolved: self.ttl_after_resolved,
+                give_up_after: self.give_up_after,
+            },
         };
         tracing::info!(namespace = %options.namespace, identity = %options.identity, "running");
         controller::run(client, options, stopping, ready).await?;
@@ -76,7 +87,15 @@ impl Run {
     }
 }
 
-fn labels(text: &str) -> Result<Selector, String> {
+fn duration(text: &str) -> Result<SignedDuration, String> {
+    match text.parse::<SignedDuration>() {
+        Ok(span) if span.is_positive() => Ok(span),
+        _ => Err("write a duration such as 90s, 10m or 168h".to_owned()),
+    }
+}
+
+/// Labels as `key=value`, several with commas between them.
+pub fn labels(text: &str) -> Result<Selector, String> {
     let pairs = text
         .split(',')
         .filter(|pair| !pair.is_empty())

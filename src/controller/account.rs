@@ -9,7 +9,7 @@ use kube::{Api, ResourceExt};
 
 use super::context::Context;
 use super::outcome::{self, Failure};
-use super::{status, sweeper};
+use super::{farewell, status, sweeper};
 use crate::api::condition::{self, Said};
 use crate::api::{AwsAccount, Reason, Status};
 use crate::aws::{Class, Error};
@@ -20,11 +20,15 @@ const RECHECK: Duration = Duration::from_mins(10);
 /// One look at an account.
 pub async fn reconcile(account: Arc<AwsAccount>, ctx: Arc<Context>) -> Result<Action, Failure> {
     let name = account.name_any();
+    farewell::returned(&ctx, &account.spec.account_id);
     if account.metadata.deletion_timestamp.is_some() {
         sweeper::stop(&ctx, &name);
         return Ok(Action::await_change());
     }
     if !ctx.mine.matches(account.labels()) {
+        // Another Plumbline may be waiting for it.
+        sweeper::stop(&ctx, &name);
+        ctx.leases.as_ref().drop(&account.spec.account_id).await;
         return Ok(Action::await_change());
     }
     let (said, retry) = judge(&account, &ctx).await;

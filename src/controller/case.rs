@@ -40,7 +40,8 @@ pub struct Asked {
 pub struct Case<'a> {
     ctx: &'a Context,
     endpoint: &'a AwsEndpoint,
-    account: &'a AwsAccount,
+    /// Its account.
+    pub account: &'a AwsAccount,
     /// Policies that are granted something here.
     pub policies: Vec<(Arc<Policy>, Enforcement)>,
     /// The tool that manages the endpoint.
@@ -186,6 +187,9 @@ impl Absence for Unjudged<'_> {
             resource,
             ..
         } = &drift.spec;
+        if ctx.foreign.has_policy(policy_uid) {
+            return None;
+        }
         let stands = ctx.stores.policies.find(|p| p.uid().as_ref() == Some(policy_uid));
         let Some(policy) = stands.filter(|p| p.metadata.deletion_timestamp.is_none()) else {
             return Some(Resolution::PolicyDeleted);

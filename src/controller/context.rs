@@ -11,8 +11,11 @@ use kube::runtime::events::{Event, EventType, Recorder};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Client, Resource, ResourceExt};
 
+use super::farewell::Departed;
+use super::foreign::Shelves;
 use super::guard::Guard;
 use super::looks::Looks;
+use super::retention::Spans;
 use super::wake::Wake;
 use crate::api::policy::{Enforcement, Target};
 use crate::api::{AwsAccount, AwsEndpoint, Drift, EndpointException, EndpointPolicy, Reason};
@@ -71,8 +74,12 @@ pub struct Context {
     pub guard: Guard,
     /// Looks for questions that wait for a person.
     pub looks: Looks,
+    /// How long things last.
+    pub spans: Spans,
     /// Reflections.
     pub stores: Stores,
+    /// What stands beside them and cannot be read.
+    pub foreign: Shelves,
     /// Wakes reconcilers.
     pub wake: Wake,
     /// Policies by uid, as compiled from a generation.
@@ -81,6 +88,12 @@ pub struct Context {
     pub wholes: Mutex<HashMap<String, Whole>>,
     /// One sweeper for each account, by the account's name.
     pub sweepers: Mutex<HashMap<String, Arc<super::sweeper::Handle>>>,
+    /// Accounts whose objects are gone while something is still owed to their Drifts, by account id.
+    pub departed: Mutex<HashMap<String, Departed>>,
+    /// Whoever writes an endpoint on AWS sits at its desk, by the name of its `AwsEndpoint`.
+    pub desks: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    /// Namespaces that take no Drift, by account: what was said of each, and when.
+    pub refusals: Mutex<HashMap<(String, String), (String, Timestamp)>>,
 }
 
 impl Context {
@@ -93,6 +106,17 @@ impl Context {
     pub fn compile(&self, policy: &EndpointPolicy) -> Compiled {
         let uid = policy.uid().unwrap_or_default();
         let generation = policy.metadata.generation.unwrap_or_default();
+        let namespace = policy.namespace().unwrap_or_default();
+        if let Some(exception) = self.foreign.exception_of(&namespace, &policy.name_any()) {
+            let message = format!(
+                "this version of Plumbline cannot read EndpointException {exception}, so what it exempts is not known: correct or delete it"
+            );
+            return Err(Arc::new(vec![Fault {
+                rule: String::new(),
+                field: "exceptions",
+                message,
+            }]));
+        }
         let mut cache = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((at, compiled)) = cache.get(&uid)
             && *at == generation
@@ -100,7 +124,7 @@ impl Context {
             return compiled.clone();
         }
         let id = PolicyRef {
-            namespace: policy.namespace().unwrap_or_default(),
+            namespace,
             name: policy.name_any(),
             uid: uid.clone(),
             generation,
@@ -176,6 +200,16 @@ impl Context {
             .collect();
         named.sort_by_key(|a| (a.metadata.creation_timestamp.clone(), a.name_any()));
         named.into_iter().next()
+    }
+
+    /// The desk of an endpoint: whoever writes it on AWS holds it, so that one does at a time.
+    pub async fn desk(&self, endpoint: &str) -> tokio::sync::OwnedMutexGuard<()> {
+        let desk = {
+            let mut desks = self.desks.lock().unwrap_or_else(PoisonError::into_inner);
+            desks.retain(|_, desk| Arc::strong_count(desk) > 1);
+            desks.entry(endpoint.to_owned()).or_default().clone()
+        };
+        desk.lock_owned().await
     }
 
     /// Whether this controller acts for the account now: it is among those it is told to, and the lease is held.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use kube::api::{Patch, PatchParams};
 use kube::runtime::controller::Action;
 use kube::runtime::events::EventType;
@@ -11,52 +11,50 @@ use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt};
 
 use super::context::Context;
-use super::episode;
 use super::outcome::Failure;
-use super::status;
+use super::retention::{self, Fate, Over};
+use super::{episode, farewell, status};
 use crate::api::condition::{self, Said};
 use crate::api::drift::{Drift, DriftStatus, FINALIZER, Notice, Phase, Resolution};
 use crate::api::policy::EndpointType;
 use crate::api::{AwsAccount, Reason, Status};
 use crate::record::{AuditBucket, Entry, Place, RecordError, TopicKind, Topics, Transition, whole_needed};
 
-/// How long a resolved Drift stays, if the audit bucket has it.
-const KEEP_RESOLVED: SignedDuration = SignedDuration::from_hours(7 * 24);
-/// A deleted Drift of which a write has begun is held this long at most.
-const HOLD_DELETED: SignedDuration = SignedDuration::from_mins(10);
 /// What a sink did not take is offered again after this.
 const OFFER_AGAIN: Duration = Duration::from_secs(10);
+
+/// A deleted Drift that is held is looked at again this often.
+const HELD: Duration = Duration::from_secs(5);
 
 /// One look at a Drift.
 pub async fn reconcile(drift: Arc<Drift>, ctx: Arc<Context>) -> Result<Action, Failure> {
     let Some(place) = place(&drift, &ctx) else {
-        return orphan(&drift, &ctx).await;
+        // A kind of endpoint that this version does not know.
+        return if drift.metadata.deletion_timestamp.is_some() {
+            release(&drift, None, &ctx).await
+        } else {
+            Ok(Action::await_change())
+        };
     };
     let Some(account) = ctx.account_of(&place.account_id) else {
-        return orphan(&drift, &ctx).await;
+        return without_account(&drift, &place, &ctx).await;
     };
     if !ctx.acts_for(&account) {
         return Ok(Action::await_change());
     }
     if drift.metadata.deletion_timestamp.is_some() {
-        return release(&drift, &ctx).await;
+        return release(&drift, Some((&account, &place)), &ctx).await;
     }
     if drift.status.as_ref().is_none_or(|s| s.detected_at.is_none()) {
         return Ok(Action::await_change()); // the endpoint's reconciler describes it first
     }
     if let Some(how) = bereft(&drift, &account, &ctx) {
-        return end(&drift, how, &ctx).await;
+        return end(&drift, how, "", &ctx).await;
     }
-    let told = tell(&drift, &account, &place, &ctx).await;
-    let written = status::write(&api(&drift, &ctx), drift.as_ref(), &told.drift).await?;
-    for transition in &told.events {
-        event(&ctx, &told.drift, *transition).await;
+    match told(&drift, &account, &place, &ctx).await? {
+        None => Ok(Action::requeue(OFFER_AGAIN)),
+        Some(current) => retire(&current, &account, &ctx).await,
     }
-    if told.incomplete {
-        return Ok(Action::requeue(OFFER_AGAIN));
-    }
-    let current = written.unwrap_or(told.drift);
-    retire(&current, account.spec.audit.is_some(), &ctx).await
 }
 
 fn api(drift: &Drift, ctx: &Context) -> Api<Drift> {
@@ -88,21 +86,41 @@ fn place(drift: &Drift, ctx: &Context) -> Option<Place> {
         })
 }
 
-/// The account is gone: nobody can act for it, so nobody leads; the Drift ends here.
+/// No account object names the Drift's account.
+async fn without_account(drift: &Drift, place: &Place, ctx: &Arc<Context>) -> Result<Action, Failure> {
+    if ctx.foreign.has_account(&place.account_id) {
+        return Ok(Action::await_change());
+    }
+    match farewell::departed(ctx, &place.account_id) {
+        Some(departed) if departed.was_mine(ctx) || !departed.is_long_gone(ctx) => {
+            farewell::reconcile(drift, &departed, place, ctx).await
+        }
+        _ => orphan(drift, ctx).await,
+    }
+}
+
+/// The account went unseen: nothing is known of it, so nobody can act for it and nobody leads; the Drift ends here.
 async fn orphan(drift: &Drift, ctx: &Context) -> Result<Action, Failure> {
     if drift.metadata.deletion_timestamp.is_some() {
-        return release(drift, ctx).await;
+        return release(drift, None, ctx).await;
     }
     if episode::is_open(drift) {
-        return end(drift, Resolution::AccountRemoved, ctx).await;
+        let said = if farewell::repairing(drift) {
+            farewell::unfinished(drift.status.as_ref())
+        } else {
+            String::new()
+        };
+        return end(drift, Resolution::AccountRemoved, &said, ctx).await;
     }
+    unhold(drift, ctx).await?;
     Ok(Action::await_change())
 }
 
 /// The policy is gone, or its account's grant: told at once, without waiting for the endpoint to be read.
 fn bereft(drift: &Drift, account: &AwsAccount, ctx: &Context) -> Option<Resolution> {
-    let repairing = drift.status.as_ref().is_some_and(|s| s.phase == Phase::Repairing);
-    if !episode::is_open(drift) || repairing {
+    // In the middle of a repair the endpoint's reconciler finishes it or takes it back first.
+    let under_way = farewell::repairing(drift) && drift.spec.reverts.is_none();
+    if !episode::is_open(drift) || under_way || ctx.foreign.has_policy(&drift.spec.policy_uid) {
         return None;
     }
     let policy = ctx
@@ -116,26 +134,70 @@ fn bereft(drift: &Drift, account: &AwsAccount, ctx: &Context) -> Option<Resoluti
     (!crate::judge::select::grants_anything(&account.spec, &labels)).then_some(Resolution::AccountRemoved)
 }
 
-async fn end(drift: &Drift, how: Resolution, ctx: &Context) -> Result<Action, Failure> {
+/// Ends a Drift. `said` is added to the sentence of its end.
+pub async fn end(drift: &Drift, how: Resolution, said: &str, ctx: &Context) -> Result<Action, Failure> {
     let mut after = drift.clone();
-    episode::resolve(after.status.get_or_insert_default(), how, None, ctx.now());
+    let status = after.status.get_or_insert_default();
+    episode::resolve(status, how, None, ctx.now());
+    if !said.is_empty() {
+        status.message = format!("{}; {said}", status.message);
+    }
     status::write(&api(drift, ctx), drift, &after).await?;
     Ok(Action::await_change())
 }
 
-/// A Drift that a person deletes: held only while AWS is being written.
-async fn release(drift: &Drift, ctx: &Context) -> Result<Action, Failure> {
-    let now = ctx.now();
-    let asked = drift.metadata.deletion_timestamp.as_ref().map_or(now, |t| t.0);
-    let repairing = drift.status.as_ref().is_some_and(|s| s.phase == Phase::Repairing);
-    if repairing && now.duration_since(asked) < HOLD_DELETED {
-        return Ok(Action::requeue(Duration::from_secs(5)));
+/// A Drift that somebody deletes: held only while AWS is being written or its end is untold, and not for ever.
+pub async fn release(drift: &Drift, whose: Option<(&AwsAccount, &Place)>, ctx: &Context) -> Result<Action, Failure> {
+    let mut drift = drift.clone();
+    if let Some((account, place)) = whose {
+        let now = ctx.now();
+        let held = now.duration_since(drift.metadata.deletion_timestamp.as_ref().map_or(now, |t| t.0));
+        let patience = ctx.spans.give_up_after;
+        if farewell::repairing(&drift) {
+            if held < patience {
+                let left = Duration::try_from(patience - held).unwrap_or(HELD);
+                return Ok(Action::requeue(left.min(HELD)));
+            }
+            let noted = abandon(&drift, account, place, ctx).await;
+            if !noted && held < patience * 2 {
+                return Ok(Action::requeue(OFFER_AGAIN));
+            }
+        } else {
+            match told(&drift, account, place, ctx).await? {
+                Some(current) => drift = current,
+                None if held < patience => return Ok(Action::requeue(OFFER_AGAIN)),
+                None => {}
+            }
+        }
     }
-    unhold(drift, ctx).await?;
+    unhold(&drift, ctx).await?;
     Ok(Action::await_change())
 }
 
-async fn unhold(drift: &Drift, ctx: &Context) -> Result<(), Failure> {
+/// The repair of a deleted Drift is given up: the sinks get the step at which it stopped. False: some did not take it.
+async fn abandon(drift: &Drift, account: &AwsAccount, place: &Place, ctx: &Context) -> bool {
+    let mut last = drift.clone();
+    let status = last.status.get_or_insert_default();
+    let said = farewell::unfinished(Some(status));
+    tracing::warn!(drift = %drift.name_any(), said, "the repair of a deleted Drift is given up");
+    status.reason = Some(Reason::Abandoned);
+    status.message = said;
+    // Not written into the Drift: it goes now.
+    match record(&last, Transition::Abandoned, account, place, ctx).await {
+        Recorded::Done(key) => last.status.get_or_insert_default().audit_key = key,
+        Recorded::NotYet => return false,
+        Recorded::Failed(why) => {
+            tracing::warn!(why, "not recorded");
+            return false;
+        }
+    }
+    event(ctx, &last, Transition::Abandoned).await;
+    let notified = notify(&mut last, Transition::Abandoned, account, place, ctx).await;
+    notified.inspect_err(|why| tracing::warn!(why, "not notified")).is_ok()
+}
+
+/// Lets go of a Drift.
+pub async fn unhold(drift: &Drift, ctx: &Context) -> Result<(), Failure> {
     if !drift.finalizers().iter().any(|f| f == FINALIZER) {
         return Ok(());
     }
@@ -177,6 +239,16 @@ fn concerns_people(reason: Reason) -> bool {
             | Reason::Throttled
             | Reason::Unavailable
     )
+}
+
+/// Offers what is due to every sink and writes down who has it. None: some sink does not have everything yet.
+pub async fn told(drift: &Drift, account: &AwsAccount, place: &Place, ctx: &Context) -> Result<Option<Drift>, Failure> {
+    let told = tell(drift, account, place, ctx).await;
+    let written = status::write(&api(drift, ctx), drift, &told.drift).await?;
+    for transition in &told.events {
+        event(ctx, &told.drift, *transition).await;
+    }
+    Ok((!told.incomplete).then(|| written.unwrap_or(told.drift)))
 }
 
 /// What telling came to.
@@ -346,7 +418,7 @@ async fn event(ctx: &Context, drift: &Drift, transition: Transition) {
     let Some(status) = &drift.status else { return };
     let (type_, reason, note) = match transition {
         Transition::Detected => (EventType::Warning, Reason::Detected, &status.finding),
-        Transition::Waiting | Transition::Failed => (
+        Transition::Waiting | Transition::Failed | Transition::Abandoned => (
             EventType::Warning,
             status.reason.unwrap_or(Reason::Pending),
             &status.message,
@@ -360,22 +432,33 @@ async fn event(ctx: &Context, drift: &Drift, transition: Transition) {
     ctx.event(drift, type_, reason, transition.as_str(), note).await;
 }
 
-/// A resolved Drift lets go of its finalizer, and goes itself once it was kept long enough.
-async fn retire(drift: &Drift, audited: bool, ctx: &Context) -> Result<Action, Failure> {
+/// A Drift that is over and told lets go of its finalizer, and goes itself once it was kept long enough.
+async fn retire(drift: &Drift, account: &AwsAccount, ctx: &Context) -> Result<Action, Failure> {
     if episode::is_open(drift) {
         return Ok(Action::await_change());
     }
     unhold(drift, ctx).await?;
-    let resolved = drift.status.as_ref().and_then(|s| s.resolved_at.as_ref()).map(|t| t.0);
-    let (true, Some(resolved)) = (audited, resolved) else {
+    let resolved = |d: &Drift| d.status.as_ref().and_then(|s| s.resolved_at.as_ref()).map(|t| t.0);
+    let Some(at) = resolved(drift) else {
         return Ok(Action::await_change());
     };
-    let left = KEEP_RESOLVED - ctx.now().duration_since(resolved);
-    if left.is_positive() {
-        return Ok(Action::requeue(
-            Duration::try_from(left).unwrap_or(Duration::from_hours(1)),
-        ));
+    let newer = |d: &Drift| d.spec.policy_uid == drift.spec.policy_uid && resolved(d).is_some_and(|other| other > at);
+    let over = Over {
+        resolved: at,
+        told: true, // or it would not be here
+        audited: account.spec.audit.is_some(),
+        newer: if ctx.now().duration_since(at) < retention::LEAST {
+            0
+        } else {
+            ctx.stores.drifts.state_filter(newer).len()
+        },
+    };
+    match retention::fate(&over, ctx.spans.ttl_after_resolved, ctx.now()) {
+        Fate::Stays => Ok(Action::await_change()),
+        Fate::Until(then) => Ok(Action::requeue(then)),
+        Fate::Goes => {
+            status::delete(&api(drift, ctx), drift).await?;
+            Ok(Action::await_change())
+        }
     }
-    status::delete(&api(drift, ctx), drift).await?;
-    Ok(Action::await_change())
 }

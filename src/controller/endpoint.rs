@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, PoisonError};
 
+use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::PostParams;
 use kube::runtime::controller::Action;
@@ -13,7 +14,7 @@ use super::context::Context;
 use super::episode::{self, Seen, Step};
 use super::outcome::Failure;
 use super::revert::Reverts;
-use super::{names, remedy, status, summary};
+use super::{farewell, labels, names, remedy, status, summary};
 use crate::api::condition::{self, Said};
 use crate::api::drift::{Drift, DriftSpec, Resolution};
 use crate::api::policy::Enforcement;
@@ -46,6 +47,7 @@ pub async fn reconcile(endpoint: Arc<AwsEndpoint>, ctx: Arc<Context>) -> Result<
     let Some(snapshot) = complete else {
         return unreadable(&endpoint, &reading, &ctx).await;
     };
+    let endpoint = labels::keep(&ctx, &endpoint, &snapshot.tags).await?;
     let case = Case::new(&ctx, &account, &endpoint);
     let judgement = case.judge(snapshot);
     let drifts = ctx.stores.drifts.state();
@@ -124,6 +126,12 @@ async fn write_steps(
             Step::Keep { verdict, drift } => {
                 kept.extend(describe(writing, verdict, drift.clone(), put_back).await?);
             }
+            Step::Resolve { drift, how } if farewell::cuts_short(drift, how) => {
+                let Writing {
+                    ctx, case, snapshot, ..
+                } = writing;
+                farewell::wind_up(ctx, case.account, &snapshot.endpoint, drift, how).await?;
+            }
             Step::Resolve { drift, how } => {
                 let proof = (how == Resolution::Repaired).then(|| remedy::proof(drift, endpoint));
                 close(writing.ctx, drift, how, proof).await?;
@@ -154,7 +162,11 @@ fn deploying(steps: &[Step<'_>]) -> Vec<String> {
 /// Creates the Drift of a new episode; one of the same name that is over makes way for the next one.
 async fn open(writing: &Writing<'_>, verdict: &Verdict, spec: DriftSpec) -> Result<Option<Drift>, Failure> {
     let ctx = writing.ctx;
-    let api: Api<Drift> = Api::namespaced(ctx.client.clone(), &verdict.policy.namespace);
+    let namespace = &verdict.policy.namespace;
+    if ctx.foreign.has_drift(namespace, &spec) {
+        return Ok(None); // it stands already, and only a newer version can read it
+    }
+    let api: Api<Drift> = Api::namespaced(ctx.client.clone(), namespace);
     let mut spec = spec;
     for _ in 0..16 {
         let mut drift = Drift::new(&names::drift(&spec), spec.clone());
@@ -164,14 +176,17 @@ async fn open(writing: &Writing<'_>, verdict: &Verdict, spec: DriftSpec) -> Resu
         match status::bounded(api.create(&PostParams::default(), &drift)).await {
             Ok(created) => return Ok(Some(created)),
             Err(status::Error::Conflict) => {
-                let standing = status::bounded(api.get(&drift.name_any())).await?;
+                let reference = ObjectRef::new(&drift.name_any()).within(namespace);
+                let Some(standing) = ctx.stores.drifts.get(&reference) else {
+                    return Err(status::Error::Conflict.into()); // the watch has not brought it yet
+                };
                 if episode::is_open(&standing) {
-                    return Ok(Some(standing));
+                    return Ok(Some(Arc::unwrap_or_clone(standing)));
                 }
                 spec.previous = standing.uid();
             }
             Err(status::Error::Refused(why)) => {
-                refused(ctx, writing.snapshot, &verdict.policy.namespace, &why).await;
+                refused(ctx, writing.snapshot, namespace, &why).await;
                 return Ok(None);
             }
             Err(error) => return Err(error.into()),
@@ -188,15 +203,29 @@ fn label(name: &str) -> String {
     }
 }
 
+/// The same refusal is said again after this.
+const REFUSED_AGAIN: SignedDuration = SignedDuration::from_mins(30);
+
 /// A namespace that takes no Drift: said on the account, and nothing is repaired.
 async fn refused(ctx: &Context, snapshot: &Snapshot, namespace: &str, why: &str) {
-    tracing::warn!(namespace, why, "a Drift was refused");
-    if let Some(account) = ctx.account_of(&snapshot.endpoint.account_id) {
-        let note = format!("namespace {namespace} takes no Drift, so nothing is repaired for it: {why}");
-        let warning = kube::runtime::events::EventType::Warning;
-        ctx.event(account.as_ref(), warning, Reason::NamespaceRefuses, "Detect", &note)
-            .await;
+    let Some(account) = ctx.account_of(&snapshot.endpoint.account_id) else {
+        return;
+    };
+    let now = ctx.now();
+    {
+        let mut refusals = ctx.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (account.name_any(), namespace.to_owned());
+        let said = refusals.get(&key);
+        if said.is_some_and(|(what, at)| what == why && now.duration_since(*at) < REFUSED_AGAIN) {
+            return;
+        }
+        refusals.insert(key, (why.to_owned(), now));
     }
+    tracing::warn!(namespace, why, "a Drift was refused");
+    let note = format!("namespace {namespace} takes no Drift, so nothing is repaired for it: {why}");
+    let warning = kube::runtime::events::EventType::Warning;
+    ctx.event(account.as_ref(), warning, Reason::NamespaceRefuses, "Detect", &note)
+        .await;
 }
 
 /// Brings the Drift's status in step with the violation and with what the gate says of its plan.
@@ -358,9 +387,4 @@ async fn write_status(
     );
     let written = status::write(&Api::all(ctx.client.clone()), endpoint, &after).await?;
     Ok(written.unwrap_or(after))
-}
-
-/// The endpoint that a Drift belongs to.
-pub fn of_drift(drift: &Drift) -> ObjectRef<AwsEndpoint> {
-    ObjectRef::new(&drift.spec.endpoint)
 }

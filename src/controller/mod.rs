@@ -3,11 +3,13 @@
 //! * `account`: credentials, lease, and a `sweeper` for each account.
 //! * `endpoint`: from a snapshot to verdicts (`case`), Drifts (`episode`, pure) and repairs (`remedy`), and
 //!   what people have taken back (`revert`).
-//! * `drift`: recorded, told, retired.
+//! * `drift`: recorded, told, retired (`retention`, pure).
 //! * `policy`: compiled, counted.
 //! * `exception`: does it count?
 //!
-//! `outcome` turns every failure into the next attempt, `status` is the only way to Kubernetes' writes.
+//! `watched` is the one watch of each kind, `hear` what its news means to the others, `foreign` what this version cannot
+//! read, `farewell` what is owed when an account goes. `outcome` turns every failure into the next attempt, `status` is the
+//! only way to Kubernetes' writes.
 
 mod account;
 mod case;
@@ -16,38 +18,43 @@ mod drift;
 mod endpoint;
 mod episode;
 mod exception;
+mod farewell;
+mod foreign;
 mod guard;
+mod hear;
+mod labels;
 mod looks;
 mod names;
 mod outcome;
 mod policy;
 mod remedy;
+mod retention;
 mod revert;
 mod status;
 mod summary;
 mod sweeper;
 mod wake;
+mod watched;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use futures::{FutureExt, StreamExt};
+use futures::{FutureExt, Stream, StreamExt};
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Namespace;
 use kube::core::Selector;
 use kube::runtime::controller::{Action, Config, Controller};
 use kube::runtime::events::{Recorder, Reporter};
-use kube::runtime::reflector::ObjectRef;
-use kube::runtime::{WatchStreamExt, reflector, watcher};
-use kube::{Api, Client, ResourceExt};
+use kube::{Client, ResourceExt};
 use tokio::sync::watch;
 
 pub use context::Clock;
 use context::{Context, Stores};
+use foreign::{Shelf, Shelves};
 use outcome::Failure;
+pub use retention::Spans;
+use watched::trigger;
 
-use crate::api::{AwsAccount, AwsEndpoint, Drift, EndpointException, EndpointPolicy};
 use crate::aws::apigateway::read::ExportCache;
 use crate::aws::gate::Fence;
 use crate::aws::session::{Limits, Sessions};
@@ -69,6 +76,8 @@ pub struct Options {
     pub suspend: bool,
     /// Name of the `ValidatingAdmissionPolicy`, and of its binding, that checks who approves. None: no approval is taken.
     pub approval_policy: Option<String>,
+    /// How long things last.
+    pub spans: Spans,
 }
 
 /// Runs until `stop` becomes true, then ends what is under way and lets go of the leases.
@@ -82,72 +91,44 @@ pub async fn run(
     ready: watch::Sender<bool>,
 ) -> Result<(), String> {
     let (wake, woken) = wake::channel();
-    let Watched {
-        accounts,
-        policies,
-        endpoints,
-        drifts,
-        exceptions,
-        namespaces,
-    } = Watched::new(&client);
+    let foreign = Shelves::default();
+    let (accounts, of_accounts) = watched::everything(&client, &foreign.accounts);
+    let (policies, of_policies) = watched::everything(&client, &foreign.policies);
+    let (exceptions, of_exceptions) = watched::everything(&client, &foreign.exceptions);
+    let (endpoints, of_endpoints) = watched::everything(&client, &foreign.endpoints);
+    let (drifts, of_drifts) = watched::everything(&client, &foreign.drifts);
+    let (namespaces, of_namespaces) = watched::everything(&client, &Shelf::default());
     let stores = Stores {
-        accounts: accounts.store(),
-        policies: policies.store(),
-        exceptions: exceptions.store,
-        endpoints: endpoints.store(),
-        drifts: drifts.store(),
-        namespaces: namespaces.store,
+        accounts: accounts.clone(),
+        policies: policies.clone(),
+        exceptions,
+        endpoints: endpoints.clone(),
+        drifts: drifts.clone(),
+        namespaces,
     };
-    let ctx = Arc::new(context(&client, options, stores, wake.clone()).await);
+    let ctx = Arc::new(context(&client, options, stores, foreign, wake).await);
     let (filled, all_filled) = watch::channel(false);
     let stage = Stage {
         ctx: ctx.clone(),
         filled: all_filled,
         stop: stop.clone(),
     };
-
-    let accounts = accounts.reconcile_on(woken.accounts);
-    let policies = policies
-        .watches(Api::<Drift>::all(client.clone()), watcher::Config::default(), |drift| {
-            let namespace = drift.namespace().unwrap_or_default();
-            [ObjectRef::new(&drift.spec.policy).within(&namespace)]
-        })
-        .reconcile_all_on(woken.policies);
-    let endpoints = endpoints
-        .watches(Api::<Drift>::all(client.clone()), watcher::Config::default(), |drift| {
-            [endpoint::of_drift(&drift)]
-        })
-        .watches(
-            Api::<EndpointPolicy>::all(client.clone()),
-            watcher::Config::default(),
-            {
-                // A policy's own status says nothing new to endpoints: its generation does.
-                let news = Generations::default();
-                let wake = wake.clone();
-                move |policy| {
-                    if news.moved(&policy) {
-                        wake.endpoints();
-                        wake.drifts();
-                    }
-                    None
-                }
-            },
-        )
-        .watches(Api::<AwsAccount>::all(client.clone()), watcher::Config::default(), {
-            let news = Generations::default();
-            let wake = wake.clone();
-            move |account| {
-                if news.moved(&account) {
-                    wake.endpoints();
-                    wake.drifts();
-                    wake.policies();
-                }
-                None
-            }
-        })
+    let many = || Config::default().concurrency(16);
+    let few = || Config::default().concurrency(2).debounce(Duration::from_millis(100));
+    let accounts =
+        Controller::for_stream(trigger(of_accounts, hear::accounts(&ctx)), accounts).reconcile_on(woken.accounts);
+    let policies = Controller::for_stream(trigger(of_policies, hear::policies(&ctx)), policies)
+        .with_config(few())
+        .reconcile_on(woken.policies)
+        .reconcile_all_on(woken.all_policies);
+    let endpoints = Controller::for_stream(trigger(of_endpoints, hear::endpoints(&ctx)), endpoints)
+        .with_config(many())
         .reconcile_on(woken.endpoints)
         .reconcile_all_on(woken.all_endpoints);
-    let drifts = drifts.reconcile_all_on(woken.all_drifts);
+    let drifts = Controller::for_stream(trigger(of_drifts, hear::drifts(&ctx)), drifts)
+        .with_config(many())
+        .reconcile_all_on(woken.all_drifts);
+    let (mut heard_exceptions, mut heard_namespaces) = (hear::exceptions(&ctx), hear::namespaces(&ctx));
 
     futures::join!(
         drive("AwsAccount", accounts, &stage, |object, ctx| account::reconcile(
@@ -164,7 +145,9 @@ pub async fn run(
         .boxed()),
         drive("Drift", drifts, &stage, |object, ctx| drift::reconcile(object, ctx)
             .boxed()),
-        changes(&ctx, exceptions.changed, namespaces.changed, stop, || {
+        stage.hear(of_exceptions, |news| heard_exceptions(&news)),
+        stage.hear(of_namespaces, |news| heard_namespaces(&news)),
+        changes(&ctx, stop.clone(), || {
             let _ = filled.send(true);
             let _ = ready.send(true);
         }),
@@ -177,7 +160,7 @@ pub async fn run(
     Ok(())
 }
 
-async fn context(client: &Client, options: Options, stores: Stores, wake: wake::Wake) -> Context {
+async fn context(client: &Client, options: Options, stores: Stores, foreign: Shelves, wake: wake::Wake) -> Context {
     let leases = Arc::new(Leases::new(
         client.clone(),
         &options.namespace,
@@ -201,36 +184,16 @@ async fn context(client: &Client, options: Options, stores: Stores, wake: wake::
         suspended: options.suspend,
         guard: guard::Guard::new(options.approval_policy),
         looks: looks::Looks::default(),
+        spans: options.spans,
         stores,
+        foreign,
         wake,
         compiled: std::sync::Mutex::default(),
         wholes: std::sync::Mutex::default(),
         sweepers: std::sync::Mutex::default(),
-    }
-}
-
-/// Everything that is watched.
-struct Watched {
-    accounts: Controller<AwsAccount>,
-    policies: Controller<EndpointPolicy>,
-    endpoints: Controller<AwsEndpoint>,
-    drifts: Controller<Drift>,
-    exceptions: Reflection<EndpointException>,
-    namespaces: Reflection<Namespace>,
-}
-
-impl Watched {
-    fn new(client: &Client) -> Self {
-        let many = || Config::default().concurrency(16);
-        let few = || Config::default().concurrency(2).debounce(Duration::from_millis(100));
-        Watched {
-            accounts: Controller::new(Api::all(client.clone()), watcher::Config::default()),
-            policies: Controller::new(Api::all(client.clone()), watcher::Config::default()).with_config(few()),
-            endpoints: Controller::new(Api::all(client.clone()), watcher::Config::default()).with_config(many()),
-            drifts: Controller::new(Api::all(client.clone()), watcher::Config::default()).with_config(many()),
-            exceptions: reflect(Api::all(client.clone())),
-            namespaces: reflect(Api::all(client.clone())),
-        }
+        departed: std::sync::Mutex::default(),
+        desks: std::sync::Mutex::default(),
+        refusals: std::sync::Mutex::default(),
     }
 }
 
@@ -239,6 +202,19 @@ struct Stage {
     ctx: Arc<Context>,
     filled: watch::Receiver<bool>,
     stop: watch::Receiver<bool>,
+}
+
+impl Stage {
+    /// Hears the news of a kind that has no reconciler.
+    async fn hear<T>(&self, news: impl Stream<Item = T>, mut heard: impl FnMut(T)) {
+        let mut stop = self.stop.clone();
+        news.take_until(std::pin::pin!(async move { _ = stop.wait_for(|stop| *stop).await }))
+            .for_each(|news| {
+                heard(news);
+                futures::future::ready(())
+            })
+            .await;
+    }
 }
 
 /// Runs one reconciler until the end. A store that is not filled yet would make everything look deleted: nothing is
@@ -274,14 +250,8 @@ async fn drive<K>(
         .await;
 }
 
-/// Whatever judgements rest on changed: look at everything again.
-async fn changes(
-    ctx: &Context,
-    mut exceptions: watch::Receiver<u64>,
-    mut namespaces: watch::Receiver<u64>,
-    mut stop: watch::Receiver<bool>,
-    filled: impl FnOnce(),
-) {
+/// Waits for the stores; from then on answers exceptions, and sees to it that whoever begins to lead looks at everything.
+async fn changes(ctx: &Context, mut stop: watch::Receiver<bool>, filled: impl FnOnce()) {
     tokio::select! {
         () = fill(ctx) => filled(),
         _ = stop.wait_for(|stop| *stop) => return,
@@ -290,32 +260,17 @@ async fn changes(
     loop {
         let expiry = exception::answer_all(ctx).await;
         tokio::select! {
-            Ok(()) = exceptions.changed() => {}
-            () = tokio::time::sleep(expiry) => {}
-            Ok(()) = namespaces.changed() => ctx.wake.policies(),
+            () = ctx.wake.exceptions_asked() => {}
+            () = tokio::time::sleep(expiry) => ctx.wake.endpoints(),
             Ok(()) = leading.changed() => {
                 ctx.wake.drifts();
+                ctx.wake.endpoints();
                 for account in ctx.stores.accounts.state() {
                     ctx.wake.account(&account.name_any());
                 }
             }
             _ = stop.wait_for(|stop| *stop) => return,
         }
-        ctx.wake.endpoints();
-    }
-}
-
-/// The generations that were seen of each object.
-#[derive(Default)]
-struct Generations(std::sync::Mutex<std::collections::HashMap<String, (Option<i64>, bool)>>);
-
-impl Generations {
-    /// Whether the object's spec, or whether it is being deleted, is new.
-    fn moved(&self, object: &impl kube::Resource) -> bool {
-        let meta = object.meta();
-        let now = (meta.generation, meta.deletion_timestamp.is_some());
-        let mut seen = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        seen.insert(meta.uid.clone().unwrap_or_default(), now) != Some(now)
     }
 }
 
@@ -345,27 +300,4 @@ async fn fill(ctx: &Context) {
         drifts.wait_until_ready(),
         namespaces.wait_until_ready(),
     );
-}
-
-/// A reflection, with a sign of each change.
-struct Reflection<K: kube::Resource<DynamicType = ()> + 'static> {
-    store: reflector::Store<K>,
-    changed: watch::Receiver<u64>,
-}
-
-fn reflect<K>(api: Api<K>) -> Reflection<K>
-where
-    K: kube::Resource<DynamicType = ()> + Clone + serde::de::DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
-{
-    let (store, writer) = reflector::store();
-    let (change, changed) = watch::channel(0);
-    let stream = watcher(api, watcher::Config::default())
-        .default_backoff()
-        .reflect(writer)
-        .touched_objects();
-    tokio::spawn(stream.for_each(move |_| {
-        change.send_modify(|n| *n += 1);
-        futures::future::ready(())
-    }));
-    Reflection { store, changed }
 }

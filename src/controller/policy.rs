@@ -156,6 +156,11 @@ fn tally(policy: &EndpointPolicy, accounts: &[Arc<AwsAccount>], ctx: &Context) -
         if swept.is_none_or(|at| stale(account, at.0.as_second(), ctx)) {
             tally.unswept.get_or_insert_with(|| account.name_any());
         }
+        if let Some(endpoint) = ctx.foreign.endpoint_of(&account.spec.account_id) {
+            tally.unknown += 1;
+            let why = "this version of Plumbline cannot read it";
+            tally.message.get_or_insert_with(|| format!("{endpoint}: {why}"));
+        }
         for endpoint in ctx
             .stores
             .endpoints

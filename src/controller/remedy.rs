@@ -113,6 +113,7 @@ impl Round<'_> {
     }
 
     async fn run(&self, candidates: Vec<&Kept>) -> Result<Next, Failure> {
+        let _desk = self.ctx.desk(&self.endpoint.name_any()).await;
         let session = self.ctx.sessions.of(&self.account.spec);
         let reader = session.observer(&self.endpoint.spec.region).at(Priority::Repair);
         let writer = session.repairer(&self.endpoint.spec.region).at(Priority::Repair);

@@ -89,10 +89,8 @@ impl Reverts<'_> {
             ..original.spec.clone()
         };
         let drift = Drift::new(&names::drift(&spec), spec);
-        let created = match status::bounded(api.create(&PostParams::default(), &drift)).await {
-            Err(status::Error::Conflict) => status::bounded(api.get(&drift.name_any())).await?,
-            other => other?,
-        };
+        // One that stands already comes by the watch: then this is asked again, and finds it.
+        let created = status::bounded(api.create(&PostParams::default(), &drift)).await?;
         let mut after = created.clone();
         after.status = Some(self.described(original));
         Ok(status::write(&api, &created, &after).await?.unwrap_or(after))

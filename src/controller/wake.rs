@@ -1,9 +1,12 @@
 //! Wakes reconcilers from outside of Kubernetes' watches.
 
+use std::sync::Arc;
+
 use futures::channel::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use kube::runtime::reflector::ObjectRef;
+use tokio::sync::Notify;
 
-use crate::api::{AwsAccount, AwsEndpoint};
+use crate::api::{AwsAccount, AwsEndpoint, EndpointPolicy};
 
 /// The sending ends. At shutdown nobody listens any more: that is fine.
 #[derive(Clone)]
@@ -12,7 +15,9 @@ pub struct Wake {
     all_endpoints: UnboundedSender<()>,
     all_drifts: UnboundedSender<()>,
     accounts: UnboundedSender<ObjectRef<AwsAccount>>,
-    policies: UnboundedSender<()>,
+    policies: UnboundedSender<ObjectRef<EndpointPolicy>>,
+    all_policies: UnboundedSender<()>,
+    exceptions: Arc<Notify>,
 }
 
 /// The receiving ends.
@@ -25,8 +30,10 @@ pub struct Woken {
     pub all_drifts: UnboundedReceiver<()>,
     /// Accounts to look at.
     pub accounts: UnboundedReceiver<ObjectRef<AwsAccount>>,
+    /// Policies to look at.
+    pub policies: UnboundedReceiver<ObjectRef<EndpointPolicy>>,
     /// All policies are to be looked at.
-    pub policies: UnboundedReceiver<()>,
+    pub all_policies: UnboundedReceiver<()>,
 }
 
 /// Both ends.
@@ -36,6 +43,7 @@ pub fn channel() -> (Wake, Woken) {
     let (all_drifts, woken_all_drifts) = mpsc::unbounded();
     let (accounts, woken_accounts) = mpsc::unbounded();
     let (policies, woken_policies) = mpsc::unbounded();
+    let (all_policies, woken_all_policies) = mpsc::unbounded();
     (
         Wake {
             endpoints,
@@ -43,6 +51,8 @@ pub fn channel() -> (Wake, Woken) {
             all_drifts,
             accounts,
             policies,
+            all_policies,
+            exceptions: Arc::default(),
         },
         Woken {
             endpoints: woken_endpoints,
@@ -50,6 +60,7 @@ pub fn channel() -> (Wake, Woken) {
             all_drifts: woken_all_drifts,
             accounts: woken_accounts,
             policies: woken_policies,
+            all_policies: woken_all_policies,
         },
     )
 }
@@ -75,8 +86,23 @@ impl Wake {
         let _ = self.accounts.unbounded_send(ObjectRef::new(name));
     }
 
+    /// Looks at a policy again.
+    pub fn policy(&self, namespace: &str, name: &str) {
+        let _ = self.policies.unbounded_send(ObjectRef::new(name).within(namespace));
+    }
+
     /// Looks at all policies again.
     pub fn policies(&self) {
-        let _ = self.policies.unbounded_send(());
+        let _ = self.all_policies.unbounded_send(());
+    }
+
+    /// Answers all exceptions again.
+    pub fn exceptions(&self) {
+        self.exceptions.notify_one();
+    }
+
+    /// Waits until somebody wants them answered.
+    pub async fn exceptions_asked(&self) {
+        self.exceptions.notified().await;
     }
 }

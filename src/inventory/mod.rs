@@ -121,6 +121,13 @@ impl Inventory {
         self.missing().contains(name)
     }
 
+    /// Forgets everything of an account.
+    pub fn forget_account(&self, account_id: &str) {
+        let prefix = format!("{account_id}-");
+        self.readings().retain(|name, _| !name.starts_with(&prefix));
+        self.missing().retain(|name| !name.starts_with(&prefix));
+    }
+
     /// Forgets everything of an endpoint.
     pub fn forget(&self, name: &str) {
         self.readings().remove(name);

@@ -29,6 +29,8 @@ pub enum Transition {
     Failed,
     /// It is over.
     Resolved,
+    /// Somebody deleted it in the middle of its repair, which could not be brought to an end.
+    Abandoned,
 }
 
 impl Transition {
@@ -39,6 +41,7 @@ impl Transition {
             Transition::Waiting => "Waiting",
             Transition::Failed => "Failed",
             Transition::Resolved => "Resolved",
+            Transition::Abandoned => "Abandoned",
         }
     }
 
@@ -67,6 +70,12 @@ impl Transition {
             Transition::Waiting => since(&["Authorized"]).or_else(detected),
             Transition::Failed => since(&["Repaired", "Verified"]).or_else(detected),
             Transition::Resolved => status.resolved_at.as_ref().map(|t| t.0).or_else(detected),
+            Transition::Abandoned => drift
+                .metadata
+                .deletion_timestamp
+                .as_ref()
+                .map(|t| t.0)
+                .or_else(detected),
         }
     }
 }

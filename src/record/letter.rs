@@ -28,6 +28,7 @@ pub fn subject(entry: &Entry) -> String {
         Transition::Waiting => "Drift waits",
         Transition::Failed => "Repair failed",
         Transition::Resolved => "Resolved",
+        Transition::Abandoned => "Repair given up",
     };
     let text = format!(
         "[{}] {what}: {} on {} ({})",
@@ -57,6 +58,10 @@ fn write(entry: &Entry, to: &mut String) -> std::fmt::Result {
         Transition::Detected => writeln!(to, "{name} violates the rule {rule}.")?,
         Transition::Waiting => writeln!(to, "{name} violates the rule {rule}, and the repair waits.")?,
         Transition::Failed => writeln!(to, "{name} violates the rule {rule}, and the repair did not work.")?,
+        Transition::Abandoned => writeln!(
+            to,
+            "Somebody deleted the Drift of the rule {rule} on {name} in the middle of its repair, which is given up unfinished."
+        )?,
         Transition::Resolved => writeln!(
             to,
             "{name} no longer counts as violating the rule {rule}: {}.",
@@ -174,6 +179,10 @@ fn next(entry: &Entry, to: &mut String) -> std::fmt::Result {
         }
         (Transition::Failed, _) => {
             writeln!(to, "\nWhy it failed{reason}{message}")?;
+            "The calls of the repair"
+        }
+        (Transition::Abandoned, _) => {
+            writeln!(to, "\nWhere it stopped{message}")?;
             "The calls of the repair"
         }
         (Transition::Waiting, _) | (_, Phase::Waiting) => {

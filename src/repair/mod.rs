@@ -5,3 +5,4 @@ pub mod gate;
 pub mod limits;
 pub mod revert;
 pub mod transaction;
+pub mod withdraw;

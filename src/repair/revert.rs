@@ -156,7 +156,7 @@ async fn steps(reader: &Client, writer: &Client, calls: &[Call], ours: Option<&s
 }
 
 /// API, stage and deployment of a call that points a stage back.
-fn points_back(call: &Call) -> Option<(&str, &str, &str)> {
+pub(super) fn points_back(call: &Call) -> Option<(&str, &str, &str)> {
     let [only] = call.patch_operations.as_slice() else {
         return None;
     };

@@ -1,0 +1,120 @@
+//! What news of one kind means to the reconcilers of the others.
+
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::Namespace;
+use kube::ResourceExt;
+
+use super::context::Context;
+use super::farewell;
+use super::foreign::{Shelf, confess};
+use super::watched::{Marks, News};
+use crate::api::{AwsAccount, AwsEndpoint, Drift, EndpointException, EndpointPolicy};
+
+/// Accounts: everything rests on them.
+pub fn accounts(ctx: &Arc<Context>) -> impl FnMut(&News<AwsAccount>) + Send + use<> {
+    let (ctx, mut marks) = (ctx.clone(), Marks::default());
+    move |news| {
+        if !marks.moved(news) {
+            return;
+        }
+        match news {
+            News::Stands(account) => twins(&ctx, account),
+            News::Gone(account) => {
+                farewell::depart(&ctx, account);
+                twins(&ctx, account);
+            }
+            News::Foreign(foreign) => {
+                let shelf: Shelf<AwsAccount> = ctx.foreign.accounts.clone();
+                tokio::spawn(confess(ctx.client.clone(), shelf, foreign.clone(), &["Ready"]));
+            }
+            News::Relisted => {}
+        }
+        ctx.wake.endpoints();
+        ctx.wake.drifts();
+        ctx.wake.policies();
+        ctx.wake.exceptions();
+    }
+}
+
+/// Other objects that name the same account id: the first of them acts, and which that is may have changed.
+fn twins(ctx: &Context, account: &AwsAccount) {
+    let same = |a: &AwsAccount| a.spec.account_id == account.spec.account_id && a.uid() != account.uid();
+    for twin in ctx.stores.accounts.state_filter(same) {
+        ctx.wake.account(&twin.name_any());
+    }
+}
+
+/// Policies: what is judged.
+pub fn policies(ctx: &Arc<Context>) -> impl FnMut(&News<EndpointPolicy>) + Send + use<> {
+    let (ctx, mut marks) = (ctx.clone(), Marks::default());
+    move |news| {
+        if !marks.moved(news) {
+            return;
+        }
+        if let News::Foreign(foreign) = news {
+            let shelf: Shelf<EndpointPolicy> = ctx.foreign.policies.clone();
+            tokio::spawn(confess(
+                ctx.client.clone(),
+                shelf,
+                foreign.clone(),
+                &["Ready", "Compliant"],
+            ));
+        }
+        ctx.wake.endpoints();
+        ctx.wake.drifts();
+        ctx.wake.exceptions();
+    }
+}
+
+/// Endpoints: looked at by their own reconciler.
+pub fn endpoints(ctx: &Arc<Context>) -> impl FnMut(&News<AwsEndpoint>) + Send + use<> {
+    let ctx = ctx.clone();
+    move |news| {
+        if matches!(news, News::Foreign(_)) {
+            ctx.wake.policies();
+        }
+    }
+}
+
+/// Drifts: their endpoint acts on them, their policy counts them.
+pub fn drifts(ctx: &Arc<Context>) -> impl FnMut(&News<Drift>) + Send + use<> {
+    let ctx = ctx.clone();
+    move |news| match news {
+        News::Stands(drift) | News::Gone(drift) => {
+            ctx.wake.endpoint(&drift.spec.endpoint);
+            ctx.wake
+                .policy(&drift.namespace().unwrap_or_default(), &drift.spec.policy);
+        }
+        News::Foreign(_) => {}
+        News::Relisted => {
+            ctx.wake.endpoints();
+            ctx.wake.policies();
+        }
+    }
+}
+
+/// Exceptions: what is judged.
+pub fn exceptions(ctx: &Arc<Context>) -> impl FnMut(&News<EndpointException>) + Send + use<> {
+    let (ctx, mut marks) = (ctx.clone(), Marks::default());
+    move |news| {
+        if marks.moved(news) {
+            ctx.wake.exceptions();
+            ctx.wake.endpoints();
+            ctx.wake.policies(); // one that cannot be read holds its policy back
+        }
+    }
+}
+
+/// Namespaces: grants name them by their labels.
+pub fn namespaces(ctx: &Arc<Context>) -> impl FnMut(&News<Namespace>) + Send + use<> {
+    let (ctx, mut marks) = (ctx.clone(), Marks::default());
+    move |news| {
+        if marks.moved(news) {
+            ctx.wake.endpoints();
+            ctx.wake.drifts(); // a grant may be one no more
+            ctx.wake.policies();
+            ctx.wake.exceptions();
+        }
+    }
+}
