@@ -12,3 +12,4 @@ mod approval;
 mod brakes;
 mod drift_is_repaired;
 mod plugin;
+mod killed;

@@ -4,6 +4,8 @@ pub mod aws;
 pub mod cluster;
 pub mod controller;
 pub mod people;
+pub mod hold;
+pub mod life;
 pub mod wait;
 
 use std::sync::atomic::{AtomicU32, Ordering};
