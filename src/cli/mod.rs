@@ -5,6 +5,7 @@ mod crds;
 mod files;
 mod output;
 mod people;
+mod release;
 mod run;
 
 use std::ffi::OsString;
@@ -44,6 +45,8 @@ enum Command {
     Resume(people::Resume),
     /// Exempt a drift's endpoint from its rule until a date
     Exempt(people::Exempt),
+    /// Let go of every Drift that is held for a repair under way: what the chart runs when it is uninstalled
+    ReleaseFinalizers(release::Release),
 }
 
 /// Parses and runs.
@@ -60,6 +63,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Suspend(suspend) => block_on(1, suspend.run()),
         Command::Resume(resume) => block_on(1, resume.run()),
         Command::Exempt(exempt) => block_on(1, exempt.run()),
+        Command::ReleaseFinalizers(release) => block_on(1, release.run()),
     };
     result.unwrap_or_else(|message| {
         eprintln!("plumbline: {message}");

@@ -65,6 +65,11 @@ pub async fn namespace(client: &Client, name: &str) {
 
 /// A kubeconfig that holds the controller's ServiceAccount token and nothing more.
 pub async fn controller_kubeconfig(client: &Client, path: &std::path::Path) {
+    kubeconfig_of(client, SYSTEM, "plumbline", path).await;
+}
+
+/// A kubeconfig that holds a ServiceAccount's token and nothing more.
+pub async fn kubeconfig_of(client: &Client, namespace: &str, account: &str, path: &std::path::Path) {
     let request = TokenRequest {
         spec: TokenRequestSpec {
             expiration_seconds: Some(7200),
@@ -72,9 +77,9 @@ pub async fn controller_kubeconfig(client: &Client, path: &std::path::Path) {
         },
         ..TokenRequest::default()
     };
-    let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), SYSTEM);
+    let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), namespace);
     let issued = accounts
-        .create_token_request("plumbline", &PostParams::default(), &request)
+        .create_token_request(account, &PostParams::default(), &request)
         .await
         .unwrap();
     let mut file = Kubeconfig::read_from(variable("KUBECONFIG")).unwrap();

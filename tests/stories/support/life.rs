@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::{REGION, World, cluster, until};
+use super::{REGION, World, cluster, is, until};
 
 /// What the API server refuses for a while.
 pub struct Forbidden(String);
@@ -87,16 +87,21 @@ impl World {
         Forbidden(name)
     }
 
-    /// Takes a refusal back.
+    /// Takes a refusal back, and waits until that is so.
     pub async fn allow(&self, forbidden: Forbidden) {
-        let policies: Api<ValidatingAdmissionPolicy> = Api::all(self.client.clone());
-        let bindings: Api<ValidatingAdmissionPolicyBinding> = Api::all(self.client.clone());
-        bindings.delete(&forbidden.0, &DeleteParams::default()).await.unwrap();
-        policies.delete(&forbidden.0, &DeleteParams::default()).await.unwrap();
+        self.lift(forbidden).await;
         until("the API server takes what was forbidden", || async {
             (!self.probe_is_refused().await).then_some(())
         })
         .await;
+    }
+
+    /// Takes a refusal back.
+    pub async fn lift(&self, forbidden: Forbidden) {
+        let policies: Api<ValidatingAdmissionPolicy> = Api::all(self.client.clone());
+        let bindings: Api<ValidatingAdmissionPolicyBinding> = Api::all(self.client.clone());
+        bindings.delete(&forbidden.0, &DeleteParams::default()).await.unwrap();
+        policies.delete(&forbidden.0, &DeleteParams::default()).await.unwrap();
     }
 
     async fn probe_is_refused(&self) -> bool {
@@ -147,6 +152,45 @@ impl World {
             .as_str()
             .unwrap_or_else(|| panic!("{held:#}"))
             .to_owned()
+    }
+
+    /// Waits until everybody was told of a Drift's transition; gives the Drift.
+    pub async fn told(&self, rule: &str, transition: &str) -> Drift {
+        self.drift(rule, &format!("everybody has as {transition}"), |d| {
+            let Some(status) = &d.status else { return false };
+            let notified = status.notified.iter().filter(|n| n.transition == transition).count();
+            status.recorded.iter().any(|t| t == transition) && notified == 2
+        })
+        .await
+    }
+
+    /// The audit record of a Drift's transition, as text; empty if there is none.
+    pub async fn audit_of(&self, drift: &Drift, transition: &str) -> String {
+        let end = format!("/{}-{transition}.jsonl.gz", uid(drift));
+        let keys = self.aws.audit_keys().await;
+        match keys.iter().find(|key| key.ends_with(&end)) {
+            Some(key) => self.aws.audit(key).await.to_string(),
+            None => String::new(),
+        }
+    }
+
+    /// Waits until the account's `Observed` has a status.
+    pub async fn account_observed(&self, status: &str) {
+        until(&format!("account is Observed={status}"), || async {
+            let account = self.accounts().get(&self.name).await.ok()?;
+            is(&account.status?.conditions, "Observed", status).then_some(())
+        })
+        .await;
+    }
+
+    /// Waits for so many complete sweeps from now on.
+    pub async fn swept(&self, times: usize) {
+        for _ in 0..times {
+            let last = || async { self.accounts().get(&self.name).await.ok()?.status?.last_sweep_time };
+            let before = last().await;
+            // The time has whole seconds.
+            until("another sweep", || async { (last().await > before).then_some(()) }).await;
+        }
     }
 
     /// Merges something into an object.

@@ -3,9 +3,9 @@
 pub mod aws;
 pub mod cluster;
 pub mod controller;
-pub mod people;
 pub mod hold;
 pub mod life;
+pub mod people;
 pub mod wait;
 
 use std::sync::atomic::{AtomicU32, Ordering};
