@@ -20,11 +20,11 @@ const RECHECK: Duration = Duration::from_mins(10);
 /// One look at an account.
 pub async fn reconcile(account: Arc<AwsAccount>, ctx: Arc<Context>) -> Result<Action, Failure> {
     let name = account.name_any();
-    farewell::returned(&ctx, &account.spec.account_id);
     if account.metadata.deletion_timestamp.is_some() {
         sweeper::stop(&ctx, &name);
         return Ok(Action::await_change());
     }
+    farewell::returned(&ctx, &account.spec.account_id);
     if !ctx.mine.matches(account.labels()) {
         // Another Plumbline may be waiting for it.
         sweeper::stop(&ctx, &name);
@@ -62,6 +62,13 @@ async fn judge(account: &AwsAccount, ctx: &Context) -> (Said, Duration) {
         let message = format!(
             "AwsAccount {} already names account {}",
             first.name_any(),
+            account.spec.account_id
+        );
+        return (ready(Status::False, Reason::DuplicateAccount, message), RECHECK);
+    }
+    if ctx.foreign.has_account(&account.spec.account_id) {
+        let message = format!(
+            "another AwsAccount, which this version of Plumbline cannot read, already names account {}",
             account.spec.account_id
         );
         return (ready(Status::False, Reason::DuplicateAccount, message), RECHECK);
