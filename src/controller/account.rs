@@ -26,6 +26,7 @@ pub async fn reconcile(account: Arc<AwsAccount>, ctx: Arc<Context>) -> Result<Ac
         sweeper::stop(&ctx, &name);
         return Ok(Action::await_change());
     }
+    farewell::returned(&ctx, &account.spec.account_id);
     if !ctx.mine.matches(account.labels()) {
         // Another Plumbline may be waiting for it.
         sweeper::stop(&ctx, &name);
@@ -80,6 +81,13 @@ async fn judge(account: &AwsAccount, ctx: &Context) -> Judged {
             account.spec.account_id
         );
         return settled(Reason::DuplicateAccount, message);
+    }
+    if ctx.foreign.has_account(&account.spec.account_id) {
+        let message = format!(
+            "another AwsAccount, which this version of Plumbline cannot read, already names account {}",
+            account.spec.account_id
+        );
+        return (ready(Status::False, Reason::DuplicateAccount, message), RECHECK);
     }
     if let Err(message) = sweeper::interval(&account.spec.sweep.interval) {
         return settled(Reason::Invalid, message);

@@ -195,6 +195,9 @@ impl Context {
 
     /// The account object that acts for an account id: the oldest, if several name it.
     pub fn account_of(&self, account_id: &str) -> Option<Arc<AwsAccount>> {
+        if self.foreign.has_account(account_id) {
+            return None; // who acts for it, and who may judge there, is not known
+        }
         let mut named: Vec<_> = self
             .stores
             .accounts

@@ -47,7 +47,7 @@ impl Departed {
     }
 }
 
-/// An account's object is gone.
+/// An account's object is gone, or held by a finalizer that is not Plumbline's.
 pub fn depart(ctx: &Arc<Context>, account: &AwsAccount) {
     let id = account.spec.account_id.clone();
     sweeper::stop(ctx, &account.name_any());
@@ -61,7 +61,8 @@ pub fn depart(ctx: &Arc<Context>, account: &AwsAccount) {
     ctx.departed
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
-        .insert(id.clone(), departed);
+        .entry(id.clone())
+        .or_insert(departed);
     let ctx = ctx.clone();
     tokio::spawn(async move { part(&ctx, &id).await });
 }

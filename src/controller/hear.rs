@@ -1,6 +1,6 @@
 //! What news of one kind means to the reconcilers of the others.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::ResourceExt;
@@ -19,7 +19,12 @@ pub fn accounts(ctx: &Arc<Context>) -> impl FnMut(&News<AwsAccount>) + Send + us
             return;
         }
         match news {
-            News::Stands(account) => twins(&ctx, account),
+            News::Stands(account) => {
+                if account.metadata.deletion_timestamp.is_some() {
+                    farewell::depart(&ctx, account);
+                }
+                twins(&ctx, account);
+            }
             News::Gone(account) => {
                 farewell::depart(&ctx, account);
                 twins(&ctx, account);
@@ -28,7 +33,6 @@ pub fn accounts(ctx: &Arc<Context>) -> impl FnMut(&News<AwsAccount>) + Send + us
                 let shelf: Shelf<AwsAccount> = ctx.foreign.accounts.clone();
                 tokio::spawn(confess(ctx.client.clone(), shelf, foreign.clone(), &["Ready"]));
             }
-            News::Relisted => {}
         }
         ctx.wake.endpoints();
         ctx.wake.drifts();
@@ -52,14 +56,21 @@ pub fn policies(ctx: &Arc<Context>) -> impl FnMut(&News<EndpointPolicy>) + Send 
         if !marks.moved(news) {
             return;
         }
-        if let News::Foreign(foreign) = news {
-            let shelf: Shelf<EndpointPolicy> = ctx.foreign.policies.clone();
-            tokio::spawn(confess(
-                ctx.client.clone(),
-                shelf,
-                foreign.clone(),
-                &["Ready", "Compliant"],
-            ));
+        match news {
+            News::Stands(_) => {}
+            News::Gone(policy) => {
+                let uid = policy.uid().unwrap_or_default();
+                ctx.compiled.lock().unwrap_or_else(PoisonError::into_inner).remove(&uid);
+            }
+            News::Foreign(foreign) => {
+                let shelf: Shelf<EndpointPolicy> = ctx.foreign.policies.clone();
+                tokio::spawn(confess(
+                    ctx.client.clone(),
+                    shelf,
+                    foreign.clone(),
+                    &["Ready", "Compliant"],
+                ));
+            }
         }
         ctx.wake.endpoints();
         ctx.wake.drifts();
@@ -80,17 +91,19 @@ pub fn endpoints(ctx: &Arc<Context>) -> impl FnMut(&News<AwsEndpoint>) + Send + 
 /// Drifts: their endpoint acts on them, their policy counts them.
 pub fn drifts(ctx: &Arc<Context>) -> impl FnMut(&News<Drift>) + Send + use<> {
     let ctx = ctx.clone();
-    move |news| match news {
-        News::Stands(drift) | News::Gone(drift) => {
-            ctx.wake.endpoint(&drift.spec.endpoint);
-            ctx.wake
-                .policy(&drift.namespace().unwrap_or_default(), &drift.spec.policy);
-        }
-        News::Foreign(_) => {}
-        News::Relisted => {
-            ctx.wake.endpoints();
-            ctx.wake.policies();
-        }
+    move |news| {
+        let drift = match news {
+            News::Stands(drift) => drift,
+            News::Gone(drift) => {
+                let uid = drift.uid().unwrap_or_default();
+                ctx.wholes.lock().unwrap_or_else(PoisonError::into_inner).remove(&uid);
+                drift
+            }
+            News::Foreign(_) => return,
+        };
+        ctx.wake.endpoint(&drift.spec.endpoint);
+        ctx.wake
+            .policy(&drift.namespace().unwrap_or_default(), &drift.spec.policy);
     }
 }
 

@@ -4,7 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use futures::{Stream, StreamExt};
+use futures::{Stream, StreamExt, stream};
+use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher::Event;
 use kube::runtime::{WatchStreamExt, reflector, watcher};
@@ -22,8 +23,6 @@ pub enum News<K> {
     Gone(K),
     /// It stands, and cannot be read.
     Foreign(Arc<Foreign>),
-    /// Everything was listed again: whatever is gone went unseen.
-    Relisted,
 }
 
 /// Watches a kind. The store is right before the news is told.
@@ -44,14 +43,7 @@ where
                 .inspect_err(|error| tracing::warn!(kind = %K::kind(&()), %error, "a watch broke off and begins again"))
                 .ok()
         })
-        .filter_map(move |event| {
-            let (event, foreign) = sorter.sort(event);
-            if let Some(event) = &event {
-                writer.apply_watcher_event(event);
-            }
-            let told = sorter.tell(event, foreign);
-            async move { told }
-        });
+        .flat_map(move |event| stream::iter(sorter.sort(event, &mut writer)));
     (store, news)
 }
 
@@ -67,66 +59,68 @@ impl<K> Sorter<K>
 where
     K: Resource<DynamicType = ()> + Clone + 'static,
 {
-    /// What the store is to be told of an event, and the object that is to be set aside.
-    fn sort(&mut self, event: Event<Came<K>>) -> (Option<Event<K>>, Option<Arc<Foreign>>) {
+    /// Brings store and shelf in step with an event; gives the news of it. At no moment is an object that stands in neither.
+    fn sort(&mut self, event: Event<Came<K>>, writer: &mut Writer<K>) -> Vec<News<K>> {
         match event {
             Event::Init => {
                 self.listed.clear();
-                (Some(Event::Init), None)
+                writer.apply_watcher_event(&Event::Init);
+                vec![]
             }
-            Event::InitDone => (Some(Event::InitDone), None),
-            Event::InitApply(Came::Read(object)) => (Some(Event::InitApply(object)), None),
+            Event::InitApply(Came::Read(object)) => {
+                writer.apply_watcher_event(&Event::InitApply(object));
+                vec![] // the store has it when the list is complete
+            }
             Event::InitApply(Came::Foreign(foreign)) => {
                 self.listed.insert(key(&foreign.metadata));
-                (None, Some(self.aside(foreign)))
+                vec![News::Foreign(self.aside(foreign))]
             }
-            Event::Apply(Came::Read(object)) => (Some(Event::Apply(object)), None),
+            Event::InitDone => self.relisted(writer),
+            Event::Apply(Came::Read(object)) => {
+                writer.apply_watcher_event(&Event::Apply(object.clone()));
+                self.shelf.take(&key(object.meta()));
+                vec![News::Stands(object)]
+            }
             Event::Apply(Came::Foreign(foreign)) => {
                 let foreign = self.aside(foreign);
                 // What was read of it before holds no more.
-                let before = self.store.get(&reference(&foreign));
-                (
-                    before.map(|old| Event::Delete(Arc::unwrap_or_clone(old))),
-                    Some(foreign),
-                )
+                if let Some(old) = self.store.get(&reference(&foreign)) {
+                    writer.apply_watcher_event(&Event::Delete(Arc::unwrap_or_clone(old)));
+                }
+                vec![News::Foreign(foreign)]
             }
-            Event::Delete(Came::Read(object)) => (Some(Event::Delete(object)), None),
+            Event::Delete(Came::Read(object)) => {
+                writer.apply_watcher_event(&Event::Delete(object.clone()));
+                self.shelf.take(&key(object.meta()));
+                vec![News::Gone(object)]
+            }
             Event::Delete(Came::Foreign(foreign)) => {
                 self.shelf.take(&key(&foreign.metadata));
-                (None, None)
+                vec![]
             }
         }
     }
 
-    /// Set aside before the store forgets it: at no moment does it look gone.
+    /// A list is complete. What it no longer holds went unseen: that is news as well.
+    fn relisted(&self, writer: &mut Writer<K>) -> Vec<News<K>> {
+        let before = self.store.state();
+        writer.apply_watcher_event(&Event::InitDone);
+        self.shelf.keep_only(&self.listed);
+        let after = self.store.state();
+        let standing: BTreeSet<Option<&str>> = after.iter().map(|o| o.meta().uid.as_deref()).collect();
+        let gone = before
+            .iter()
+            .filter(|o| !standing.contains(&o.meta().uid.as_deref()) && !self.listed.contains(&key(o.meta())));
+        let gone = gone.map(|o| News::Gone(K::clone(o)));
+        gone.chain(after.iter().map(|o| News::Stands(K::clone(o)))).collect()
+    }
+
     fn aside(&self, foreign: Foreign) -> Arc<Foreign> {
-        tracing::warn!(kind = %K::kind(&()), name = foreign.metadata.name, why = foreign.why, "cannot be read, and is left alone");
+        let name = foreign.metadata.name.as_deref();
+        tracing::warn!(kind = %K::kind(&()), name, why = foreign.why, "cannot be read, and is left alone");
         let foreign = Arc::new(foreign);
         self.shelf.put(foreign.clone());
         foreign
-    }
-
-    /// The store has heard of it: what the others are told.
-    fn tell(&mut self, event: Option<Event<K>>, foreign: Option<Arc<Foreign>>) -> Option<News<K>> {
-        if let Some(foreign) = foreign {
-            return Some(News::Foreign(foreign));
-        }
-        match event? {
-            Event::Apply(object) => {
-                self.shelf.take(&key(object.meta()));
-                Some(News::Stands(object))
-            }
-            Event::InitApply(object) => Some(News::Stands(object)),
-            Event::Delete(object) => {
-                self.shelf.take(&key(object.meta()));
-                Some(News::Gone(object))
-            }
-            Event::InitDone => {
-                self.shelf.keep_only(&self.listed);
-                Some(News::Relisted)
-            }
-            Event::Init => None,
-        }
     }
 }
 
@@ -156,7 +150,7 @@ impl Marks {
     /// Whether this is news to others than the object's own reconciler.
     pub fn moved<K: Resource>(&mut self, news: &News<K>) -> bool {
         let object = match news {
-            News::Foreign(_) | News::Relisted => return true,
+            News::Foreign(_) => return true,
             News::Gone(object) => {
                 self.0.remove(object.meta().uid.as_deref().unwrap_or_default());
                 return true;
@@ -186,7 +180,7 @@ pub fn trigger<K: Send + 'static>(
         hear(&news);
         let object = match news {
             News::Stands(object) | News::Gone(object) => Some(Ok(object)),
-            News::Foreign(_) | News::Relisted => None,
+            News::Foreign(_) => None,
         };
         async move { object }
     })
@@ -217,46 +211,74 @@ mod tests {
             listed: BTreeSet::new(),
         };
         let mut feed = |event| {
-            let (event, foreign) = sorter.sort(event);
-            if let Some(event) = &event {
-                writer.apply_watcher_event(event);
-            }
-            let news = sorter.tell(event, foreign);
-            let read = store.find(|_| true).is_some();
-            (read, shelves.has_policy("u"), news)
+            let news = sorter.sort(event, &mut writer);
+            let told: Vec<&str> = news
+                .iter()
+                .map(|news| match news {
+                    News::Stands(_) => "stands",
+                    News::Gone(_) => "gone",
+                    News::Foreign(_) => "foreign",
+                })
+                .collect();
+            (store.find(|_| true).is_some(), shelves.has_policy("u"), told.join(" "))
         };
-        for (event, read, aside, why) in [
-            (Event::Init, false, false, "a list begins"),
+        for (event, read, aside, told, why) in [
+            (Event::Init, false, false, "", "a list begins"),
             (
                 Event::InitApply(came("Heal")),
                 false,
                 true,
+                "foreign",
                 "listed, and not understood",
             ),
-            (Event::InitDone, false, true, "the list does not end in nothing"),
-            (Event::Apply(came("Audit")), true, false, "corrected"),
+            (Event::InitDone, false, true, "", "the list does not end in nothing"),
+            (Event::Apply(came("Audit")), true, false, "stands", "corrected"),
             (
                 Event::Apply(came("Heal")),
                 false,
                 true,
+                "foreign",
                 "what was read before holds no more",
             ),
-            (Event::Init, false, true, "a list under way proves nothing yet"),
+            (Event::Init, false, true, "", "a list under way proves nothing yet"),
             (
                 Event::InitApply(came("Audit")),
                 false,
                 true,
+                "",
                 "it is not in the store yet",
             ),
-            (Event::InitDone, true, false, "now it is"),
-            (Event::Apply(came("Heal")), false, true, "again"),
-            (Event::Delete(came("Heal")), false, false, "deleted"),
-            (Event::Apply(came("Heal")), false, true, "and back"),
-            (Event::Init, false, true, "listed anew"),
-            (Event::InitDone, false, false, "a complete list without it"),
+            (Event::InitDone, true, false, "stands", "now it is, and that is news"),
+            (Event::Init, true, false, "", "listed anew"),
+            (
+                Event::InitApply(came("Heal")),
+                true,
+                true,
+                "foreign",
+                "not understood any more",
+            ),
+            (Event::InitDone, false, true, "", "which is not the same as gone"),
+            (
+                Event::Delete(came("Heal")),
+                false,
+                false,
+                "",
+                "deleted, and nobody knew it",
+            ),
+            (Event::Apply(came("Audit")), true, false, "stands", "and back"),
+            (Event::Init, true, false, "", "listed anew"),
+            (
+                Event::InitDone,
+                false,
+                false,
+                "gone",
+                "a complete list without it: it went unseen",
+            ),
+            (Event::Apply(came("Audit")), true, false, "stands", "once more"),
+            (Event::Delete(came("Audit")), false, false, "gone", "deleted"),
         ] {
-            let (is_read, is_aside, _) = feed(event);
-            assert_eq!((is_read, is_aside), (read, aside), "{why}");
+            let (is_read, is_aside, is_told) = feed(event);
+            assert_eq!((is_read, is_aside, is_told.as_str()), (read, aside, told), "{why}");
         }
     }
 
@@ -283,7 +305,6 @@ mod tests {
                 "gone, without ever being marked as ending",
             ),
             (News::Stands(policy(2, "y")), true, "back"),
-            (News::Relisted, true, "what went unseen is not known"),
         ] {
             assert_eq!(marks.moved(&news), moved, "{why}");
         }
