@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::cel::{Document, Program, Scope as Names};
+use super::cel::{Document, Program, Scope as Names, Unknown};
 use super::compile::{Holds, Mend, Policy, Rule};
 use super::path::{self, Path};
 use super::plan;
 use super::select::{self, Candidate};
-use super::snapshot::{EndpointId, Known, LiveState, Resource, Snapshot};
+use super::snapshot::{EndpointId, Known, LiveState, NOT_KNOWN, Resource, Snapshot};
 use super::table::Table;
 use super::verdict::{Judgement, Outcome, Plan, Remedy, Verdict, Violation, slot};
 use super::{conflict, rule};
@@ -50,7 +50,9 @@ pub(super) enum Held {
 /// Judges one endpoint.
 pub fn judge(question: &Question<'_>) -> Judgement {
     let snapshot = question.snapshot;
-    let endpoint = Document::new(endpoint_document(snapshot));
+    let endpoint = Document::partial(endpoint_document(snapshot), |text| {
+        (text == NOT_KNOWN).then(|| Unknown::certain("it is not deployed"))
+    });
     let mut judgement = Judgement::default();
     let mut vetoed = Vec::new();
     for (policy, granted) in question.policies {

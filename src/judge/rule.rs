@@ -34,13 +34,18 @@ pub(super) fn held(rule: &Rule, table: &Table, names: &Scope<'_>, hidden: &[Path
                 .filter(|at| table.property(at).is_none_or(|p| !same_at(p, at, object, &wanted)))
                 .collect();
             let asked = || overlay_paths(overlay).into_iter().chain(absent.iter().cloned());
-            let unseen = |path: &Path| hidden.iter().any(|h| h.covers(path) || path.covers(h));
-            match unmet.iter().find(|path| !unseen(path)) {
+            let unseen = |path: &Path| {
+                let at = |one: &Path| one.covers(path) || path.covers(one);
+                let unknown = names.object.unknown().iter().find(|(one, _)| at(one));
+                unknown
+                    .map(|(_, unknown)| unknown.why.clone())
+                    .or_else(|| hidden.iter().any(at).then(|| not_shown(path)))
+            };
+            match unmet.iter().find(|path| unseen(path).is_none()) {
                 Some(_) => Held::No,
-                None => match asked().find(unseen) {
-                    Some(path) => Held::Unknown(not_shown(&path)),
-                    None if unmet.is_empty() => Held::Yes,
-                    None => Held::No,
+                None => match unmet.iter().cloned().chain(asked()).find_map(|path| unseen(&path)) {
+                    Some(why) => Held::Unknown(why),
+                    None => Held::Yes,
                 },
             }
         }

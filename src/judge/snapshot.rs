@@ -6,6 +6,10 @@ use super::cel::Document;
 use super::path::Path;
 use crate::api::policy::{EndpointType, Target};
 
+/// What stands for a name, an id, a tag's value or a stage's name that is not known before something is deployed. AWS takes
+/// no such text anywhere; a rule that reads it is `Unknown`.
+pub const NOT_KNOWN: &str = "\u{0}";
+
 /// Which endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EndpointId {

@@ -8,12 +8,15 @@ use kube_cel::cel::objects::{Key, Map};
 use serde_json::Value as Json;
 
 use super::error::EvalError;
+use super::unknown::{self, Unknown};
+use crate::judge::path::Path;
 
 /// A JSON document, converted to a CEL value once. Clones share both.
 #[derive(Clone, Debug)]
 pub struct Document {
     json: Arc<Json>,
     value: Value,
+    unknown: Arc<[(Path, Unknown)]>,
 }
 
 impl Document {
@@ -21,7 +24,25 @@ impl Document {
     pub fn new(json: impl Into<Arc<Json>>) -> Self {
         let json = json.into();
         let value = from_json(&json);
-        Self { json, value }
+        let unknown = Arc::default();
+        Self { json, value, unknown }
+    }
+
+    /// Converts a document of which some parts are not known: the texts that `find` knows. They are taken out of the JSON;
+    /// a list keeps `null` in their place, as its other members keep theirs.
+    pub fn partial(mut json: Json, find: impl Fn(&str) -> Option<Unknown>) -> Self {
+        let mut unknown = Vec::new();
+        let value = part(&mut json, &Path::root(), &find, &mut unknown);
+        Self {
+            json: Arc::new(json),
+            value,
+            unknown: unknown.into(),
+        }
+    }
+
+    /// What is not known of it. No path leads into a list, so a list that holds such a part stands here itself.
+    pub fn unknown(&self) -> &[(Path, Unknown)] {
+        &self.unknown
     }
 
     /// The document as it came.
@@ -61,6 +82,56 @@ fn from_json(json: &Json) -> Value {
     }
 }
 
+/// The value of a part, whose unknown parts are taken out of the JSON.
+fn part(
+    json: &mut Json,
+    at: &Path,
+    find: &impl Fn(&str) -> Option<Unknown>,
+    found: &mut Vec<(Path, Unknown)>,
+) -> Value {
+    let mut unknown = |json: &mut Json, unknown: Unknown| {
+        *json = Json::Null;
+        let why = format!("{at} is not known: {}", unknown.why);
+        let unknown = Unknown { why, ..unknown };
+        found.push((at.clone(), unknown.clone()));
+        unknown.value()
+    };
+    match json {
+        Json::String(text) => match find(text) {
+            Some(why) => unknown(json, why),
+            None => from_json(json),
+        },
+        Json::Array(items) => {
+            let mut within = Vec::new();
+            let values: Vec<Value> = items.iter_mut().map(|item| part(item, at, find, &mut within)).collect();
+            let doubtful = values
+                .iter()
+                .find_map(|value| unknown::of(value).filter(|u| !u.certain));
+            // Without knowing whether a member is there, nobody knows how many there are, nor in which place.
+            if let Some(doubtful) = doubtful {
+                let why = Unknown::certain(&doubtful.why);
+                found.push((at.clone(), why.clone()));
+                return why.value();
+            }
+            found.extend(within.into_iter().take(1).map(|(_, why)| (at.clone(), why)));
+            Value::List(Arc::new(values))
+        }
+        Json::Object(fields) => {
+            let mut map = HashMap::with_capacity(fields.len());
+            for (key, field) in fields.iter_mut() {
+                let value = part(field, &at.then(key), find, found);
+                map.insert(Key::String(Arc::new(key.clone())), value);
+            }
+            fields.retain(|key, _| {
+                let key = Key::String(Arc::new(key.clone()));
+                map.get(&key).is_none_or(|value| unknown::of(value).is_none())
+            });
+            Value::Map(Map { map: Arc::new(map) })
+        }
+        json => from_json(json),
+    }
+}
+
 /// Keys come out sorted: a CEL map has no order, and a plan must not depend on one.
 pub(super) fn to_json(value: &Value) -> Result<Json, EvalError> {
     Ok(match value {
@@ -87,6 +158,9 @@ pub(super) fn to_json(value: &Value) -> Result<Json, EvalError> {
         }
         Value::Timestamp(time) => Json::String(time.to_rfc3339()),
         other => {
+            if let Some(unknown) = unknown::of(other) {
+                return Err(unknown.error());
+            }
             return Err(EvalError::type_of(format!(
                 "the result holds {}, which JSON cannot carry",
                 kind(other)

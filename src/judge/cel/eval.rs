@@ -14,8 +14,10 @@ use super::document::{kind, to_json, weight};
 use super::error::EvalError;
 use super::ir::{Arithmetic, Native, Node, Quantifier, Relation, Variable};
 use super::limits::{Budget, MAX_WEIGHT};
+use super::unknown::{self, Unknown};
 use super::{Scope, library, ops};
 use crate::judge::iam;
+use crate::judge::snapshot::NOT_KNOWN;
 
 type Result<T> = std::result::Result<T, EvalError>;
 
@@ -25,6 +27,10 @@ pub(super) fn evaluate(node: &Node, scope: &Scope<'_>) -> Result<Value> {
         scope,
         budget: Budget::new(),
         locals: Vec::new(),
+        partial: [scope.object, scope.endpoint, scope.account, scope.params]
+            .into_iter()
+            .chain(scope.previous)
+            .any(|document| !document.unknown().is_empty()),
     }
     .value(node)
 }
@@ -33,10 +39,43 @@ struct Evaluation<'a> {
     scope: &'a Scope<'a>,
     budget: Budget,
     locals: Vec<Value>,
+    /// Whether anything is not known.
+    partial: bool,
 }
 
 impl Evaluation<'_> {
+    /// A value that is known, but for what is within it.
     fn value(&mut self, node: &Node) -> Result<Value> {
+        let value = self.perhaps(node)?;
+        match unknown::of(&value) {
+            Some(unknown) => Err(unknown.error()),
+            None => Ok(value),
+        }
+    }
+
+    /// Refuses values that are not known as far down as an operation looks.
+    fn known(&self, values: &[&Value]) -> Result<()> {
+        if !self.partial {
+            return Ok(());
+        }
+        match values.iter().find_map(|value| unknown::within(value)) {
+            Some(unknown) => Err(unknown.error()),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses a map of which nobody knows which members it has.
+    fn members(&self, value: &Value) -> Result<()> {
+        if !self.partial {
+            return Ok(());
+        }
+        match unknown::doubtful(value) {
+            Some(unknown) => Err(unknown.error()),
+            None => Ok(()),
+        }
+    }
+
+    fn perhaps(&mut self, node: &Node) -> Result<Value> {
         self.budget.step()?;
         match node {
             Node::Const(value) => Ok(value.clone()),
@@ -87,7 +126,10 @@ impl Evaluation<'_> {
             Variable::Endpoint => self.scope.endpoint.value().clone(),
             Variable::Account => self.scope.account.value().clone(),
             Variable::Params => self.scope.params.value().clone(),
-            Variable::Stage => self.scope.stage.map_or(Value::Null, Value::from),
+            Variable::Stage => match self.scope.stage {
+                Some(NOT_KNOWN) => Unknown::certain("the stage's name is not known").value(),
+                stage => stage.map_or(Value::Null, Value::from),
+            },
             Variable::Now => {
                 let now = self
                     .scope
@@ -102,7 +144,10 @@ impl Evaluation<'_> {
     fn select(&mut self, of: &Node, key: &Arc<String>, test: bool, path: Option<&String>) -> Result<Value> {
         match self.value(of)? {
             Value::Map(map) => match map.get(&KeyRef::String(key.as_str())) {
-                found if test => Ok(Value::Bool(found.is_some())),
+                found if test => match found.and_then(unknown::of) {
+                    Some(unknown) if !unknown.certain => Err(unknown.error()),
+                    _ => Ok(Value::Bool(found.is_some())),
+                },
                 Some(value) => Ok(value.clone()),
                 None => Err(EvalError::NoSuchKey {
                     key: key.to_string(),
@@ -196,7 +241,24 @@ impl Evaluation<'_> {
         if wide(&right) && !(matches!(right, Value::Map(_)) && relation == Relation::In) {
             self.budget.work(weight(&right, MAX_WEIGHT))?;
         }
+        if let (Relation::In, Value::Map(_)) = (relation, &right) {
+            self.holds(&right, &left)?;
+        } else {
+            self.known(&[&left, &right])?;
+        }
         ops::relate(relation, &left, &right).map(Value::Bool)
+    }
+
+    /// Refuses to say whether a map has a key if nobody knows.
+    fn holds(&self, map: &Value, key: &Value) -> Result<()> {
+        if !self.partial {
+            return Ok(());
+        }
+        let value = ops::index(map, key)?;
+        match value.as_ref().and_then(unknown::of) {
+            Some(unknown) if !unknown.certain => Err(unknown.error()),
+            _ => Ok(()),
+        }
     }
 
     fn list(&mut self, nodes: &[Node]) -> Result<Value> {
@@ -223,6 +285,7 @@ impl Evaluation<'_> {
     /// Runs `each` for every element, with the element on the stack of loops, until it says stop.
     fn walk(&mut self, range: &Node, mut each: impl FnMut(&mut Self) -> Result<bool>) -> Result<()> {
         let range = self.value(range)?;
+        self.members(&range)?;
         let elements = ops::elements(&range)?;
         self.budget.work(elements.len())?;
         for element in elements.iter() {
@@ -285,16 +348,32 @@ impl Evaluation<'_> {
         if matches!(native, Native::Denies | Native::Allows) {
             return self.iam(native, nodes);
         }
-        let values = self.values(nodes)?;
+        let values = match nodes {
+            [of, rest @ ..] if native == Native::StartsWith => {
+                let mut values = vec![self.perhaps(of)?];
+                values.extend(self.values(rest)?);
+                values
+            }
+            nodes => self.values(nodes)?,
+        };
         let [value, rest @ ..] = values.as_slice() else {
             return Ok(Value::Null);
         };
+        // A text of which only the beginning is known can be asked for that.
+        if let Some(unknown) = unknown::of(value) {
+            let starts = match rest {
+                [Value::String(part)] => unknown.starts_with(part),
+                _ => None,
+            };
+            return starts.map(Value::Bool).ok_or_else(|| unknown.error());
+        }
         match (native, value, rest) {
             (Native::Dyn, value, _) => Ok(value.clone()),
             (Native::Size, value, _) => {
                 if let Value::String(text) = value {
                     self.budget.work(text.len())?;
                 }
+                self.members(value)?;
                 ops::size(value)
             }
             (Native::StartsWith, Value::String(text), [Value::String(part)]) => {
@@ -309,6 +388,11 @@ impl Evaluation<'_> {
             }
             (Native::Contains, Value::List(_) | Value::Map(_), [item]) => {
                 self.budget.work(weight(value, MAX_WEIGHT))?;
+                if matches!(value, Value::Map(_)) {
+                    self.holds(value, item)?;
+                } else {
+                    self.known(&[value, item])?;
+                }
                 ops::contains(value, item, "contains").map(Value::Bool)
             }
             (native, value, rest) => {
@@ -338,6 +422,7 @@ impl Evaluation<'_> {
             20
         })?;
         self.built(total, name)?;
+        self.known(&arguments.iter().collect::<Vec<_>>())?;
         let result = library::invoke(name, call, arguments)?;
         self.built(weight(&result, MAX_WEIGHT), name)?;
         Ok(result)

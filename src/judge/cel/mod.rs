@@ -12,6 +12,7 @@ mod reads;
 mod scan;
 #[cfg(test)]
 mod tests;
+mod unknown;
 
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ use kube_cel::cel::parser::{ParseErrors, Parser};
 pub use document::Document;
 pub use error::{CompileError, EvalError};
 pub use reads::Reads;
+pub use unknown::Unknown;
 
 /// The parser needs about 100 kB of stack for each level of nesting when it is built without optimisation.
 const PARSER_STACK: usize = 256 << 20;

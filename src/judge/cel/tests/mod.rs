@@ -1,6 +1,7 @@
 #![allow(clippy::needless_pass_by_value, clippy::too_many_lines)] // tables of json!(...) read best so
 
 mod bounds;
+mod unknown;
 
 use serde_json::{Value, json};
 
