@@ -31,10 +31,10 @@ const AUTHORIZER: &str = "x-amazon-apigateway-authorizer";
 const AUTH_TYPE: &str = "x-amazon-apigateway-authtype";
 const INTEGRATION: &str = "x-amazon-apigateway-integration";
 const VALIDATOR: &str = "x-amazon-apigateway-request-validator";
-const ENDPOINT: &str = "x-amazon-apigateway-endpoint-configuration";
+pub(crate) const ENDPOINT: &str = "x-amazon-apigateway-endpoint-configuration";
 
 /// Extensions that show a setting of the REST API itself.
-const SETTINGS: &[(&str, &str)] = &[
+pub(crate) const SETTINGS: &[(&str, &str)] = &[
     ("x-amazon-apigateway-api-key-source", "apiKeySource"),
     ("x-amazon-apigateway-binary-media-types", "binaryMediaTypes"),
     ("x-amazon-apigateway-endpoint-access-mode", "endpointAccessMode"),
@@ -48,6 +48,16 @@ const SETTINGS: &[(&str, &str)] = &[
 /// # Errors
 /// A sentence that says why it is no export with API Gateway's extensions.
 pub fn read(export: &Value) -> Result<Deployed, String> {
+    let deployed = document(export)?;
+    let called = |method: &Value| method.get("methodIntegration").is_some();
+    if !deployed.methods.is_empty() && !deployed.methods.values().any(called) {
+        return Err("the export was made without API Gateway's extensions".into());
+    }
+    Ok(deployed)
+}
+
+/// Reads a document that people may have written: an operation may lack its integration.
+pub(crate) fn document(export: &Value) -> Result<Deployed, String> {
     let Some(paths) = export.get("paths").and_then(Value::as_object) else {
         return Err("the export holds no paths".into());
     };
@@ -55,7 +65,6 @@ pub fn read(export: &Value) -> Result<Deployed, String> {
         return Err("the export is no OpenAPI 3 document".into());
     }
     let mut deployed = Deployed::default();
-    let mut integrations = 0;
     for (path, item) in paths {
         for (name, operation) in item.as_object().into_iter().flatten() {
             let Some(verb) = verb(name) else {
@@ -75,7 +84,6 @@ pub fn read(export: &Value) -> Result<Deployed, String> {
             method.responses(operation);
             match operation.get(INTEGRATION) {
                 Some(shown) => {
-                    integrations += 1;
                     method.json.insert("methodIntegration".into(), integration(shown));
                 }
                 None => method.untold.push(Path::of(["methodIntegration"])),
@@ -93,15 +101,12 @@ pub fn read(export: &Value) -> Result<Deployed, String> {
             deployed.methods.insert(key, Value::Object(method.json));
         }
     }
-    if integrations == 0 && !deployed.methods.is_empty() {
-        return Err("the export was made without API Gateway's extensions".into());
-    }
     settings(export, &mut deployed);
     Ok(deployed)
 }
 
 /// The verb of an operation's key; none for the other things that a path holds.
-fn verb(key: &str) -> Option<&'static str> {
+pub(crate) fn verb(key: &str) -> Option<&'static str> {
     Some(match key {
         "delete" => "DELETE",
         "get" => "GET",
