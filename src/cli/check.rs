@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 
 use super::files::{self, Found};
 use super::output::{self, Finding, Report};
+use super::template;
 use crate::api::account::AwsAccountSpec;
 use crate::api::policy::{Enforcement, Target};
 use crate::aws::apigateway::client::Client;
@@ -25,7 +26,8 @@ use crate::judge::snapshot::EndpointId;
 use crate::judge::verdict::Outcome;
 use crate::judge::{self, Question, Snapshot};
 
-/// Judges an account once. Credentials and endpoints come from the standard AWS environment; only reads are made.
+/// Judges an account once, or templates before they are deployed. Credentials and endpoints come from the standard AWS
+/// environment; only reads are made. With --template nothing of AWS is asked.
 #[derive(Debug, Args)]
 pub struct Check {
     /// A file with policies, or a folder of such files
@@ -36,10 +38,24 @@ pub struct Check {
         long = "region",
         env = "AWS_REGION",
         value_name = "R",
-        required = true,
+        required_unless_present = "templates",
         value_delimiter = ','
     )]
     regions: Vec<String>,
+    /// A `CloudFormation` or SAM template or an `OpenAPI` document to judge instead of an account, or a folder of such; may be
+    /// repeated
+    #[arg(long = "template", value_name = "FILE-OR-FOLDER", conflicts_with_all = ["budget", "calls", "plan"])]
+    templates: Vec<PathBuf>,
+    /// What a template's parameter, pseudo parameter (`AWS::AccountId=...`) or attribute (`Host.DNSName=...`) will be; may be
+    /// repeated
+    #[arg(long = "parameter", value_name = "KEY=VALUE", requires = "templates")]
+    parameters: Vec<String>,
+    /// A stage that will serve the APIs whose files name none; may be repeated
+    #[arg(long = "stage", value_name = "NAME", requires = "templates")]
+    stages: Vec<String>,
+    /// A tag that the deployment puts on everything; may be repeated
+    #[arg(long = "tag", value_name = "KEY=VALUE", requires = "templates")]
+    tags: Vec<String>,
     /// How findings are printed
     #[arg(short = 'o', long = "output", value_enum, default_value_t = Format::Table)]
     output: Format,
@@ -70,17 +86,21 @@ pub enum Format {
 impl Check {
     /// Runs.
     pub async fn run(self) -> Result<ExitCode, String> {
-        let Found {
-            policies,
-            exceptions,
-            faults,
-        } = files::read(&self.file)?;
-        if policies.is_empty() && faults.is_empty() {
+        let found = files::read(&self.file)?;
+        if found.policies.is_empty() && found.faults.is_empty() {
             return Err(format!(
                 "{}: no EndpointPolicy in it: name a file or folder that holds some",
                 self.file.display()
             ));
         }
+        if !self.templates.is_empty() {
+            return self.before(found);
+        }
+        let Found {
+            policies,
+            exceptions,
+            faults,
+        } = found;
         let limits = if self.budget == "none" {
             Limits::None
         } else {
@@ -119,6 +139,20 @@ impl Check {
                 eprintln!("{count:>8} {operation}");
             }
         }
+        Ok(ExitCode::from(report.exit_code()))
+    }
+
+    /// Judges what is not deployed yet.
+    fn before(&self, found: Found) -> Result<ExitCode, String> {
+        let options = template::Options {
+            templates: &self.templates,
+            regions: &self.regions,
+            parameters: &self.parameters,
+            stages: &self.stages,
+            tags: &self.tags,
+        };
+        let report = template::check(found, &options, Timestamp::now())?;
+        print!("{}", output::render(&report, self.output, false));
         Ok(ExitCode::from(report.exit_code()))
     }
 

@@ -6,6 +6,7 @@ mod files;
 mod output;
 mod people;
 mod run;
+mod template;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -24,7 +25,7 @@ struct Plumbline {
 enum Command {
     /// Run the controller
     Run(run::Run),
-    /// Judge an account once, without a cluster: exit 0 compliant, 1 findings, 2 anything unknown or wrong
+    /// Judge an account, or templates before they are deployed, without a cluster: exit 0 compliant, 1 findings, 2 anything unknown or wrong
     Check(check::Check),
     /// Print the custom resource definitions, or write them into a folder
     Crds(crds::Crds),

@@ -294,6 +294,10 @@ impl<'a> Case<'a> {
             excerpt
         };
         let observed_json = observed.map(Document::json);
+        let known = |path: &&Path| {
+            let unknown = observed.map(Document::unknown).unwrap_or_default();
+            !unknown.iter().any(|(one, _)| one.covers(path) || path.covers(one))
+        };
         let difference = wanted.as_ref().map_or_else(Vec::new, |wanted| {
             let changed = |path: &Path| Change {
                 path: path.to_string(),
@@ -302,6 +306,7 @@ impl<'a> Case<'a> {
             };
             paths
                 .iter()
+                .filter(known)
                 .map(changed)
                 .filter(|c| !path::same(c.from.as_ref(), c.to.as_ref()))
                 .collect()

@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Finding, Report};
+use super::{Finding, Report, Source};
 
 pub(super) fn render(report: &Report) -> String {
     let mut suites: Vec<Suite> = report.policies.iter().map(|policy| suite(report, policy)).collect();
@@ -35,6 +35,7 @@ struct Suite {
 struct Case {
     class: String,
     name: String,
+    source: Option<Source>,
     end: End,
 }
 
@@ -65,6 +66,7 @@ fn suite(report: &Report, policy: &str) -> Suite {
         cases.push(Case {
             class: format!("{policy}.{}", rule.name),
             name: rule.name.clone(),
+            source: None,
             end: if complete {
                 End::Passed
             } else {
@@ -105,6 +107,7 @@ fn case(finding: &Finding) -> Case {
     Case {
         class: format!("{}.{}", finding.policy, finding.rule),
         name: finding.place(),
+        source: finding.source.clone(),
         end,
     }
 }
@@ -114,6 +117,7 @@ fn trouble(report: &Report) -> Option<Suite> {
     let case = |class: &str, name: String, kind, text: &String| Case {
         class: class.to_owned(),
         name,
+        source: None,
         end: End::Errored(kind, text.clone()),
     };
     let unread = report.unread.iter().enumerate();
@@ -162,6 +166,9 @@ impl Case {
     fn write(&self, out: &mut String) {
         let (class, name) = (escape(&self.class), escape(&self.name));
         let _ = write!(out, "    <testcase classname=\"{class}\" name=\"{name}\"");
+        if let Some(source) = &self.source {
+            let _ = write!(out, " file=\"{}\" line=\"{}\"", escape(&source.file), source.line);
+        }
         let _ = match &self.end {
             End::Passed => writeln!(out, "/>"),
             End::Skipped(why) => writeln!(out, "><skipped message=\"{}\"/></testcase>", escape(why)),

@@ -128,6 +128,9 @@ pub struct Finding {
     /// Why there is no repair: the reason, and a sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub no_repair: Option<NoRepair>,
+    /// Where it is written, if it is not deployed yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
 }
 
 /// Why there is no repair.
@@ -137,6 +140,18 @@ pub struct NoRepair {
     pub reason: Reason,
     /// In a sentence.
     pub message: String,
+}
+
+/// A place in a template.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Source {
+    /// As it was named on the command line.
+    pub file: String,
+    /// From 1.
+    pub line: usize,
+    /// The resource's logical id; empty in a document that has none.
+    pub logical_id: String,
 }
 
 impl Finding {
@@ -170,6 +185,7 @@ impl Finding {
             plan: vec![],
             commands: vec![],
             no_repair: None,
+            source: None,
         };
         match outcome {
             Outcome::Violated(violation) => {
@@ -216,11 +232,19 @@ impl Finding {
         }
     }
 
-    /// Where it is, for people: `eu-west-1 payments-api-3 (a1b2c3) GET /pets`.
+    /// Where it is, for people: `eu-west-1 payments-api-3 (a1b2c3) GET /pets`, or `template.yaml:12 payments-api GET /pets`.
     pub fn place(&self) -> String {
-        format!("{} {} ({}) {}", self.region, self.name, self.endpoint, self.resource)
-            .trim_end()
-            .to_owned()
+        let place = match &self.source {
+            Some(source) => format!("{source} {} {}", self.name, self.resource),
+            None => format!("{} {} ({}) {}", self.region, self.name, self.endpoint, self.resource),
+        };
+        place.trim_end().to_owned()
+    }
+}
+
+impl std::fmt::Display for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
     }
 }
 

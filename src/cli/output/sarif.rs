@@ -3,6 +3,8 @@
 //! What could not be told is a result of kind `review`, whose level the standard fixes to `none`. What could not be read
 //! and what is wrong with the policies are notifications, and the execution then counts as not successful.
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 
 use super::{Asked, Finding, Report};
@@ -71,9 +73,14 @@ fn result(report: &Report, finding: &Finding) -> Value {
         plan,
         commands: _, // the plan says the same
         no_repair,
+        source,
     } = finding;
     let id = id(policy, rule);
-    let identity = json!([account_id, region, endpoint, target.as_str(), resource, id]).to_string();
+    let identity = match source {
+        Some(source) => json!([source.file, endpoint, target.as_str(), resource, id]),
+        None => json!([account_id, region, endpoint, target.as_str(), resource, id]),
+    };
+    let identity = identity.to_string();
     let place = [region, endpoint, resource].map(String::as_str);
     let place = place
         .into_iter()
@@ -93,16 +100,24 @@ fn result(report: &Report, finding: &Finding) -> Value {
     if !observed.is_null() {
         properties["observed"] = observed.clone();
     }
+    let mut location = json!({"logicalLocations": [{
+        "name": if resource.is_empty() { name } else { resource },
+        "fullyQualifiedName": place,
+        "kind": "resource",
+    }]});
+    if let Some(source) = source {
+        location["physicalLocation"] = json!({
+            "artifactLocation": {"uri": uri(&source.file)},
+            "region": {"startLine": source.line},
+        });
+        properties["logicalId"] = json!(source.logical_id);
+    }
     let mut result = json!({
         "ruleId": id,
         "kind": if *unknown { "review" } else { "fail" },
         "level": if *unknown { "none" } else { level(*severity) },
         "message": {"text": format!("{}: {}", finding.place(), finding.told())},
-        "locations": [{"logicalLocations": [{
-            "name": if resource.is_empty() { name } else { resource },
-            "fullyQualifiedName": place,
-            "kind": "resource",
-        }]}],
+        "locations": [location],
         "partialFingerprints": {"plumblineFinding/v1": plan::hex(identity.as_bytes())},
         "properties": properties,
     });
@@ -114,6 +129,20 @@ fn result(report: &Report, finding: &Finding) -> Value {
         result["ruleIndex"] = json!(index);
     }
     result
+}
+
+/// A file's name as a relative reference.
+fn uri(file: &str) -> String {
+    let mut uri = String::with_capacity(file.len());
+    for byte in file.strip_prefix("./").unwrap_or(file).bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => uri.push(char::from(byte)),
+            byte => {
+                let _ = write!(uri, "%{byte:02X}");
+            }
+        }
+    }
+    uri
 }
 
 fn notification(text: &str) -> Value {

@@ -6,17 +6,21 @@ use super::{Finding, NoRepair, Report};
 use crate::api::Reason;
 
 const HEAD: [&str; 6] = ["SEVERITY", "ENDPOINT", "RESOURCE", "RULE", "SCOPE", "FINDING"];
+/// Of templates: nothing is live yet, so where it is written stands in the place of the scope.
+const WRITTEN: [&str; 6] = ["SEVERITY", "PLACE", "ENDPOINT", "RESOURCE", "RULE", "FINDING"];
 
 pub(super) fn render(report: &Report, plans: bool) -> String {
     let rows: Vec<[String; 6]> = report.findings.iter().map(row).collect();
     let mut out = String::new();
     if !rows.is_empty() {
+        let written = report.findings.iter().any(|finding| finding.source.is_some());
+        let head = if written { WRITTEN } else { HEAD };
         let width = |column: usize| {
             let cells = rows.iter().map(|r| r[column].chars().count());
-            cells.chain([HEAD[column].len()]).max().unwrap_or(0)
+            cells.chain([head[column].len()]).max().unwrap_or(0)
         };
-        let widths: Vec<usize> = (0..HEAD.len()).map(width).collect();
-        line(&mut out, &HEAD.map(str::to_owned), &widths);
+        let widths: Vec<usize> = (0..head.len()).map(width).collect();
+        line(&mut out, &head.map(str::to_owned), &widths);
         for row in &rows {
             line(&mut out, row, &widths);
         }
@@ -85,6 +89,21 @@ fn row(finding: &Finding) -> [String; 6] {
         (Some(scope), true) => format!("{scope:?}"),
         (Some(scope), false) => format!("{scope:?} {}", finding.stages.join(",")),
     };
+    if let Some(source) = &finding.source {
+        let told = match finding.stages.as_slice() {
+            [] => finding.told(),
+            stages => format!("{} (stages: {})", finding.told(), stages.join(", ")),
+        };
+        return [
+            severity,
+            source.to_string(),
+            finding.name.clone(),
+            finding.resource.clone(),
+            finding.rule.clone(),
+            told,
+        ]
+        .map(|cell| plain(&cell));
+    }
     [
         severity,
         finding.name.clone(),
