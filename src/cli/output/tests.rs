@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::junit::escape;
-use super::{Asked, Finding, Report, render};
+use super::{Asked, Finding, Report, Source, render};
 use crate::api::drift::{Call, Change, PatchOperation, Scope};
 use crate::api::policy::{Severity, Target};
 use crate::cli::check::Format;
@@ -326,5 +326,42 @@ fn exit_codes_say_how_it_ended() {
         ),
     ] {
         assert_eq!(report.exit_code(), code, "{why}");
+    }
+}
+
+#[test]
+fn what_is_not_deployed_has_a_file_and_a_line() {
+    let rule = asked("r", Severity::High, Target::Stage, &[]);
+    let source = Some(Source {
+        file: "a & b/t.yaml".into(),
+        line: 7,
+        logical_id: "Live".into(),
+    });
+    let findings = vec![Finding {
+        message: "tracingEnabled is false, not true".into(),
+        source,
+        ..finding(&rule, "shop", "prod")
+    }];
+    let report = Report {
+        policies: vec!["https-only".into()],
+        rules: vec![rule],
+        findings,
+        ..Report::default()
+    };
+    for (format, words) in [
+        (
+            Format::Table,
+            "High       a & b/t.yaml:7   shop       prod       r      tracingEnabled is false, not true (stages: prod)",
+        ),
+        (Format::Json, "\"file\": \"a & b/t.yaml\""),
+        (Format::Sarif, "\"uri\": \"a%20%26%20b/t.yaml\""),
+        (Format::Sarif, "\"startLine\": 7"),
+        (
+            Format::Junit,
+            "name=\"a &amp; b/t.yaml:7 shop prod\" file=\"a &amp; b/t.yaml\" line=\"7\"",
+        ),
+    ] {
+        let printed = render(&report, format, false);
+        assert!(printed.contains(words), "{words} is missing: {printed}");
     }
 }

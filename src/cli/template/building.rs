@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::cloudformation::{Resource, V2_DOMAIN};
 use super::endpoint::{Api, Method, SOMETHING, Stage};
 use super::fields::{self, Draft};
-use super::node::{Data, Entry, Fault, Mystery, Node, Place, Unknowns};
+use super::node::{Data, Entry, Fault, Mystery, Node, Place, Unknowns, mark};
 use super::paths::Paths;
 use super::resolve::Resolver;
 use super::{openapi, settings};
@@ -88,6 +88,19 @@ impl Building<'_> {
         } = resource;
         let mut draft = Draft::default();
         draft.write_all(fields::REST_API, properties);
+        if let Some(parameters) = properties
+            .entry("Parameters")
+            .filter(|_| draft.get("endpointConfiguration").is_none())
+        {
+            let types = parameters.value.entry("endpointConfigurationTypes");
+            let at = types.map_or(&parameters.at, |types| &types.at);
+            let text = types.and_then(|types| types.value.text());
+            let unknown = parameters.value.unknown().filter(|_| text.is_none());
+            let value = text.map(|text| Value::from_iter(text.split(','))).or(unknown.map(mark));
+            if let Some(value) = value {
+                draft.put(&Path::of(["endpointConfiguration", "types"]), at, value);
+            }
+        }
         if let Some(clone) = properties.entry("CloneFrom") {
             self.untold.push(Fault {
                 at: clone.at.clone(),
@@ -112,7 +125,7 @@ impl Building<'_> {
             self.untold.push(Fault {
                 at: location.at.clone(),
                 message: format!(
-                    "the definition of {logical} stands in S3, which is not read: give its file with --template as well"
+                    "the definition of {logical} stands in S3, which is not read: check the template before it is packaged, with the file's name here"
                 ),
             });
             Ok(None)

@@ -116,6 +116,15 @@ fn resources(written: &Node, resolver: &Resolver<'_>, untold: &mut Vec<Fault>) -
             });
             continue;
         };
+        if kind.ends_with("::MODULE") {
+            untold.push(Fault {
+                at: at.clone(),
+                message: format!(
+                    "the module {kind} makes resources that are not foreseen here: check the processed template"
+                ),
+            });
+            continue;
+        }
         let looked_at = kind.starts_with("AWS::ApiGateway::")
             || kind.ends_with("::WebACLAssociation")
             || kind == V2_DOMAIN

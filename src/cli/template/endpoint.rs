@@ -1,6 +1,6 @@
 //! An API or a domain name as a template will make it, as the judge's snapshot, with the place of each part.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -54,6 +54,7 @@ pub(super) struct Endpoint {
     pub logical: String,
     pub at: Place,
     pub parts: Vec<Part>,
+    taken: BTreeSet<(Target, String)>,
     /// How stages whose name is not known are called in findings.
     pub nameless: Vec<String>,
     /// Why its name is not known.
@@ -191,6 +192,7 @@ impl Endpoint {
             logical: logical.to_owned(),
             at: at.clone(),
             parts: Vec::new(),
+            taken: BTreeSet::new(),
             nameless: Vec::new(),
             name_unknown: None,
             tags_unknown: BTreeMap::new(),
@@ -227,9 +229,15 @@ impl Endpoint {
         }
     }
 
-    fn unique(&self, target: Target, key: String, logical: &str) -> String {
-        let taken = self.parts.iter().any(|part| part.target == target && part.key == key);
-        if taken { format!("{key} ({logical})") } else { key }
+    fn unique(&mut self, target: Target, key: String, logical: &str) -> String {
+        if self.taken.insert((target, key.clone())) {
+            return key;
+        }
+        let mut other = format!("{key} ({logical})");
+        while !self.taken.insert((target, other.clone())) {
+            other.push('\'');
+        }
+        other
     }
 
     fn part(

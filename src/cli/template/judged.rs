@@ -6,10 +6,11 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::super::files::Found as Policies;
-use super::super::output::{Finding, Report, Source};
+use super::super::output::{Finding, NoRepair, Report, Source};
 use super::endpoint::{Endpoint, Part, SOMETHING};
 use super::node::Place;
 use super::options::Given;
+use crate::api::Reason;
 use crate::api::exception::EndpointExceptionSpec;
 use crate::api::policy::{EndpointType, Enforcement, Selector, Target};
 use crate::aws::apigateway::properties;
@@ -91,6 +92,11 @@ impl Judge {
             tables: properties::table,
             now: self.now,
         });
+        let parts: BTreeMap<(Target, &str), &Part> = endpoint
+            .parts
+            .iter()
+            .map(|part| ((part.target, part.key.as_str()), part))
+            .collect();
         for verdict in judgement.verdicts {
             report.judged += 1;
             if matches!(verdict.outcome, Outcome::Compliant | Outcome::Exempted) {
@@ -101,10 +107,7 @@ impl Judge {
                 .filter(|(policy, _)| policy.id == verdict.policy)
                 .flat_map(|(policy, _)| &policy.rules)
                 .find(|rule| rule.name == verdict.rule);
-            let part = endpoint
-                .parts
-                .iter()
-                .find(|part| part.target == verdict.target && part.key == verdict.resource);
+            let part = parts.get(&(verdict.target, verdict.resource.as_str())).copied();
             let (target, resource) = (verdict.target, &verdict.resource);
             let mut finding = Finding::new(
                 snapshot,
@@ -166,6 +169,9 @@ impl Endpoint {
         }
         // The calls that would mend what is deployed mend nothing here.
         finding.plan.clear();
+        finding.commands.clear();
+        let quarrel = |none: &NoRepair| matches!(none.reason, Reason::Conflicted | Reason::Overruled);
+        finding.no_repair = finding.no_repair.take().filter(quarrel);
         finding.source = Some(Source {
             file: at.file.to_string(),
             line: at.line,

@@ -70,8 +70,8 @@ pub(super) fn read(root: &Node, unknowns: &Unknowns, logical: &str) -> Result<Im
     let mut untold = Vec::new();
     let operations = operations(root, paths, unknowns, &mut untold);
     let mut json = root.json();
-    if let Some(security) = json.get_mut("security") {
-        without_markers(security);
+    if let Some(root) = json.as_object_mut() {
+        root.remove("security");
     }
     for ((path, key), operation) in &operations {
         let written = &mut json["paths"][path][key];
@@ -105,6 +105,7 @@ pub(super) fn read(root: &Node, unknowns: &Unknowns, logical: &str) -> Result<Im
             path.set(&mut draft.json, Some(unknowns.mark(mystery)));
         }
         operation.doubts(&mut draft, doubt);
+        operation.unsaid(root, &mut draft, unknowns);
         let given = Mystery::certain("API Gateway gives it when it imports");
         for (names, field) in [
             (&deployed.authorizers, "authorizerId"),
@@ -183,7 +184,7 @@ fn operations<'a>(root: &'a Node, paths: &'a Node, unknowns: &Unknowns, untold: 
                 path_at: &item.at,
                 body: &entry.value,
                 integration: entry.value.get(INTEGRATION).map(|shown| referred(root, shown)),
-                security: entry.value.entry("security").or_else(|| root.entry("security")),
+                security: entry.value.entry("security"),
             };
             found.insert((item.key.clone(), entry.key.clone()), operation);
         }
@@ -241,6 +242,25 @@ impl Operation<'_> {
         lines
     }
 
+    /// What people write and AWS does not say how it imports.
+    fn unsaid(&self, root: &Node, draft: &mut Draft, unknowns: &Unknowns) {
+        let asked = root.entry("security").filter(|entry| !entry.value.items().is_empty());
+        if let (None, Some(asked)) = (self.security, asked) {
+            let why = "API Gateway is said to ignore security at the root of a document: write it at each operation";
+            let unknown = unknowns.mark(Mystery::certain(why));
+            for field in SECURITY {
+                draft.put(&Path::of([field]), &asked.at, unknown.clone());
+            }
+        }
+        let names = self.security.map(|entry| entry.value.items()).unwrap_or_default();
+        let names = names.iter().flat_map(Node::entries).map(|entry| entry.key.as_str());
+        let odd = names.filter_map(|name| schemes(root).find_map(|schemes| schemes.get(name)));
+        if odd.clone().any(is_odd_key) {
+            let why = "API Gateway's own key is the header x-api-key: write that, or x-amazon-apigateway-authtype";
+            Path::of(["apiKeyRequired"]).set(&mut draft.json, Some(unknowns.mark(Mystery::certain(why))));
+        }
+    }
+
     /// What the reader of exports, which meets no unknown, would take for something else.
     fn doubts(&self, draft: &mut Draft, schemes: Option<usize>) {
         let mut doubt = |keys: &[&str], unknown: Option<usize>| {
@@ -269,32 +289,47 @@ impl Operation<'_> {
     }
 }
 
+/// The security schemes, in the words of either version.
+fn schemes(root: &Node) -> impl Iterator<Item = &Node> {
+    let new = root
+        .get("components")
+        .and_then(|components| components.get("securitySchemes"));
+    root.get("securityDefinitions").into_iter().chain(new)
+}
+
+const AUTHORIZER: &str = "x-amazon-apigateway-authorizer";
+const AUTH_TYPE: &str = "x-amazon-apigateway-authtype";
+
+/// A key that is not AWS's, as in a bearer token's header.
+fn is_odd_key(scheme: &Node) -> bool {
+    scheme.text_of("type") == Some("apiKey")
+        && scheme.get(AUTHORIZER).is_none()
+        && scheme.get(AUTH_TYPE).is_none()
+        && !scheme
+            .text_of("name")
+            .is_some_and(|name| name.eq_ignore_ascii_case("x-api-key"))
+}
+
 /// What of the security schemes is not known, so that nobody can tell what they ask for.
 fn scheme_doubt(root: &Node) -> Option<usize> {
-    let schemes = [
-        root.get("securityDefinitions"),
-        root.get("components")
-            .and_then(|components| components.get("securitySchemes")),
-    ];
-    schemes.into_iter().flatten().find_map(|schemes| {
-        let whole = |node: &Node| match node.data {
-            Data::Unknown(unknown) => Some(unknown),
-            _ => None,
+    let whole = |node: &Node| match node.data {
+        Data::Unknown(unknown) => Some(unknown),
+        _ => None,
+    };
+    schemes(root).find_map(|schemes| {
+        let of_one = |scheme: &Node| {
+            let authorizer = scheme.get(AUTHORIZER);
+            let kind = authorizer.and_then(|authorizer| authorizer.get("type"));
+            let parts = [
+                Some(scheme),
+                scheme.get("type"),
+                scheme.get(AUTH_TYPE),
+                authorizer,
+                kind,
+            ];
+            parts.into_iter().flatten().find_map(whole)
         };
-        whole(schemes).or_else(|| {
-            schemes.entries().iter().find_map(|scheme| {
-                let scheme = &scheme.value;
-                let authorizer = scheme.get("x-amazon-apigateway-authorizer");
-                let parts = [
-                    Some(scheme),
-                    scheme.get("type"),
-                    scheme.get("x-amazon-apigateway-authtype"),
-                    authorizer,
-                    authorizer.and_then(|authorizer| authorizer.get("type")),
-                ];
-                parts.into_iter().flatten().find_map(whole)
-            })
-        })
+        whole(schemes).or_else(|| schemes.entries().iter().find_map(|scheme| of_one(&scheme.value)))
     })
 }
 

@@ -208,6 +208,16 @@ fn what_is_not_known_is_never_made_up() {
             "a tag that may not be there",
         ),
         (
+            "Name: a, Parameters: {endpointConfigurationTypes: !Ref P}",
+            vec!["endpointConfiguration.types"],
+            "a parameter of the import",
+        ),
+        (
+            "Name: a, Parameters: {endpointConfigurationTypes: REGIONAL}",
+            vec![],
+            "a known parameter of the import",
+        ),
+        (
             "Name: a, EndpointConfiguration: !Ref P",
             vec!["endpointConfiguration"],
             "a whole object",
@@ -391,6 +401,11 @@ fn what_stands_elsewhere_is_said_to_be_unread() {
             "Resources:\n  'Fn::ForEach::X': [a, [b], {}]",
             "t.yaml:2: Fn::ForEach::X makes resources",
             "a loop",
+        ),
+        (
+            "Resources:\n  A: {Type: 'Own::Api::Thing::MODULE'}",
+            "t.yaml:2: the module Own::Api::Thing::MODULE makes resources",
+            "a module",
         ),
         (
             "Resources:\n  A: {Properties: {}}",

@@ -116,19 +116,12 @@ fn who_may_call_is_as_the_import_has_it() {
     // A document in which a scheme is not known tells of no method that asks for any.
     let known = |root: &str, operation: &str| {
         let text = format!(
-            "swagger: '2.0'\ninfo: {{title: x}}\n{root}paths:\n  /a:\n    get:\n      {operation}x-amazon-apigateway-integration: {{type: mock}}\nsecurityDefinitions:\n  key: {{type: apiKey, name: x-api-key, in: header}}\n  iam: {{type: apiKey, name: Authorization, in: header, x-amazon-apigateway-authtype: awsSigv4}}\n  odd: {{type: oauth2}}\n"
+            "swagger: '2.0'\ninfo: {{title: x}}\n{root}paths:\n  /a:\n    get:\n      {operation}x-amazon-apigateway-integration: {{type: mock}}\nsecurityDefinitions:\n  key: {{type: apiKey, name: x-api-key, in: header}}\n  iam: {{type: apiKey, name: Authorization, in: header, x-amazon-apigateway-authtype: awsSigv4}}\n  odd: {{type: oauth2}}\n  bearer: {{type: apiKey, name: Authorization, in: header}}\n"
         );
         one(&text)
     };
     for (root, operation, kind, key, why) in [
         ("", "", "NONE", false, "nothing is asked for"),
-        (
-            "security: [{iam: []}]\n",
-            "",
-            "AWS_IAM",
-            false,
-            "the document asks for all",
-        ),
         (
             "security: [{iam: []}]\n",
             "security: []\n      ",
@@ -167,6 +160,26 @@ fn who_may_call_is_as_the_import_has_it() {
         );
         assert_eq!(unknown, ["methodIntegration.cacheNamespace"], "{why}");
     }
+    let all = known("security: [{iam: []}]\n", "");
+    let unsaid = [
+        "apiKeyRequired",
+        "authorizationScopes",
+        "authorizationType",
+        "methodIntegration.cacheNamespace",
+    ];
+    assert_eq!(
+        all.document(Target::Method, "GET /a").1,
+        unsaid,
+        "API Gateway is said to ignore it"
+    );
+    let bearer = known("", "security: [{bearer: []}]\n      ");
+    assert!(
+        bearer
+            .document(Target::Method, "GET /a")
+            .1
+            .contains(&"apiKeyRequired".to_owned()),
+        "a key that is not API Gateway's"
+    );
     let odd = known("", "security: [{odd: []}]\n      ");
     assert!(
         odd.document(Target::Method, "GET /a")
