@@ -55,6 +55,7 @@ impl Evaluation<'_> {
             Node::Map(entries) => self.map(entries),
             Node::Quantify { which, range, body } => self.quantify(*which, range, body),
             Node::Collect { range, filter, item } => self.collect(range, filter.as_deref(), item),
+            Node::TransformMap { range, filter, result } => self.transform_map(range, filter.as_deref(), result),
             Node::Native(native, nodes) => self.native(*native, nodes),
             Node::Library { name, call, arguments } => {
                 let arguments = self.values(arguments)?;
@@ -279,6 +280,40 @@ impl Evaluation<'_> {
             Ok(true)
         })?;
         Ok(Value::List(Arc::new(items)))
+    }
+
+    fn transform_map(&mut self, range: &Node, filter: Option<&Node>, result: &Node) -> Result<Value> {
+        let range = self.value(range)?;
+        let Value::Map(entries) = &range else {
+            let kind = kind(&range);
+            return Err(EvalError::type_of(format!(
+                "transformMap walks over maps, not over {kind}"
+            )));
+        };
+        let mut sorted: Vec<_> = entries.map.iter().collect();
+        sorted.sort_by_key(|(key, _)| *key);
+        self.budget.work(sorted.len())?;
+        let (mut results, mut total) = (HashMap::new(), 8);
+        for (key, value) in sorted {
+            self.locals.extend([Value::from(key), value.clone()]);
+            let entry = self.filtered(filter, result);
+            self.locals.truncate(self.locals.len() - 2);
+            if let Some(entry) = entry? {
+                let weight = weight(&Value::from(key), MAX_WEIGHT) + weight(&entry, MAX_WEIGHT);
+                total += weight;
+                self.budget.work(weight)?;
+                self.built(if total > MAX_WEIGHT { total } else { 0 }, "a macro")?;
+                results.insert(key.clone(), entry);
+            }
+        }
+        Ok(Value::Map(Map { map: Arc::new(results) }))
+    }
+
+    fn filtered(&mut self, filter: Option<&Node>, result: &Node) -> Result<Option<Value>> {
+        match filter {
+            Some(filter) if !self.truth(filter, "transformMap")? => Ok(None),
+            _ => self.value(result).map(Some),
+        }
     }
 
     fn native(&mut self, native: Native, nodes: &[Node]) -> Result<Value> {

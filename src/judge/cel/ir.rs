@@ -103,6 +103,12 @@ pub(super) enum Node {
         filter: Option<Box<Node>>,
         item: Box<Node>,
     },
+    /// `map.transformMap(key, value, filter, result)`: the key and the value are the two innermost loop variables.
+    TransformMap {
+        range: Box<Node>,
+        filter: Option<Box<Node>>,
+        result: Box<Node>,
+    },
     Native(Native, Vec<Node>),
     /// A function of the library: the call with placeholders, and what fills them (the target first, if any).
     Library {

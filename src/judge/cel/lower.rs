@@ -119,6 +119,7 @@ impl Lowering {
                     path,
                 })
             }
+            ("transformMap", Some(range), [key, value, rest @ ..]) => self.transform_map(range, [key, value], rest),
             (name, None, [left, right]) if arithmetic(name).is_some() => self.chain(left, name, right),
             (name, None, [left, right]) if relation(name).is_some() => {
                 let relation = relation(name).unwrap_or(Relation::Equal);
@@ -216,16 +217,38 @@ impl Lowering {
     /// Comprehensions come from macros alone, so their shapes are known.
     fn comprehension(&mut self, comprehension: &ComprehensionExpr) -> Result<Node> {
         let variable = &comprehension.iter_var;
-        if variable == "iam" || VARIABLES.iter().any(|(known, _)| known == variable) {
-            return Err(CompileError::new(format!(
-                "`{variable}` cannot name a loop's element: it is a variable already"
-            )));
-        }
+        free_for_loops(variable)?;
         let range = self.boxed(&comprehension.iter_range)?;
         self.loops.push(variable.clone());
         let node = self.looped(comprehension, range);
         self.loops.pop();
         node
+    }
+
+    /// The parser knows no macro of two variables, so this one comes as a call.
+    fn transform_map(&mut self, range: &IdedExpr, names: [&IdedExpr; 2], rest: &[IdedExpr]) -> Result<Node> {
+        let usage =
+            || CompileError::new("write map.transformMap(k, v, result) or map.transformMap(k, v, filter, result)");
+        let (filter, result) = match rest {
+            [result] => (None, result),
+            [filter, result] => (Some(filter), result),
+            _ => return Err(usage()),
+        };
+        let [Expr::Ident(key), Expr::Ident(value)] = names.map(|name| &name.expr) else {
+            return Err(usage());
+        };
+        free_for_loops(key)?;
+        free_for_loops(value)?;
+        let range = self.boxed(range)?;
+        self.loops.extend([key.clone(), value.clone()]);
+        let filter = filter.map(|filter| self.boxed(filter)).transpose();
+        let result = self.boxed(result);
+        self.loops.truncate(self.loops.len() - 2);
+        Ok(Node::TransformMap {
+            range,
+            filter: filter?,
+            result: result?,
+        })
     }
 
     fn looped(&mut self, comprehension: &ComprehensionExpr, range: Box<Node>) -> Result<Node> {
@@ -267,6 +290,15 @@ fn appended(step: &IdedExpr) -> Option<&IdedExpr> {
         Some(Expr::List(list)) => list.elements.first(),
         _ => None,
     }
+}
+
+fn free_for_loops(name: &str) -> Result<()> {
+    if name == "iam" || VARIABLES.iter().any(|(known, _)| *known == name) {
+        return Err(CompileError::new(format!(
+            "`{name}` cannot name a loop's element: it is a variable already"
+        )));
+    }
+    Ok(())
 }
 
 fn unknown_macro() -> CompileError {

@@ -99,6 +99,21 @@ fn refused_when_compiling() {
             "`object` cannot name a loop's element",
             "shadows",
         ),
+        (
+            "object.transformMap(k, object, 1)".to_owned(),
+            "`object` cannot name a loop's element",
+            "shadows",
+        ),
+        (
+            "object.transformMap(k, v)".to_owned(),
+            "write map.transformMap(k, v, result)",
+            "no result",
+        ),
+        (
+            "object.transformMap('k', v, 1)".to_owned(),
+            "write map.transformMap(k, v, result)",
+            "no name",
+        ),
         ("Foo{a: 1}".to_owned(), "messages like", "would panic in cel"),
         (
             "1 +".to_owned(),

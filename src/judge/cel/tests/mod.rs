@@ -120,6 +120,26 @@ fn values() {
             json!(["1", "2", "3"]),
             "maps are walked in order, each time",
         ),
+        (
+            "object.tags.transformMap(k, v, v + k)",
+            json!({"a": "1a", "b": "2b", "c": "3c"}),
+            "a map of the same keys",
+        ),
+        (
+            "object.tags.transformMap(k, v, v != '2', {'was': v})",
+            json!({"a": {"was": "1"}, "c": {"was": "3"}}),
+            "of those that pass the filter",
+        ),
+        (
+            "object.tags.transformMap(k, v, object.list.map(x, string(x) + k + v)).a",
+            json!(["3a1", "1a1", "2a1"]),
+            "a loop within it",
+        ),
+        (
+            "object.list.map(x, object.tags.transformMap(k, v, k == 'a', x))",
+            json!([{"a": 3}, {"a": 1}, {"a": 2}]),
+            "and around it",
+        ),
         ("'a' in object.tags && !('z' in object.tags)", json!(true), "keys"),
         (
             "{'z': 1, 'a': [true, null, 1.5]}",
@@ -280,6 +300,14 @@ fn errors_help() {
         ),
         ("[1].all(x, x)", "`all` needs a bool, not an int"),
         (
+            "object.list.transformMap(k, v, v)",
+            "transformMap walks over maps, not over a list",
+        ),
+        (
+            "object.tags.transformMap(k, v, v.x, v)",
+            "a string has no field `x` in v.x",
+        ),
+        (
             "'%s'.format([[object.tags]])",
             "format() takes no maps, as they have no order: name their values",
         ),
@@ -304,13 +332,14 @@ fn errors_help() {
 
 #[test]
 fn reads() {
-    let table: [(&str, bool, &[&[&str]]); 9] = [
+    let table: [(&str, bool, &[&[&str]]); 10] = [
         ("object.a.b == 1 && object.c", false, &[&["a", "b"], &["c"]]),
         ("object['a'].b", false, &[&["a", "b"]]),
         ("object.a[0].b", false, &[&["a"]]),
         ("object.a[params.k].b && object.z", false, &[&["a"], &["z"]]),
         ("object.a[object.k]", false, &[&["a"], &["k"]]),
         ("object.a.all(x, x.b == object.c)", false, &[&["a"], &["c"]]),
+        ("object.a.transformMap(k, v, object.b)", false, &[&["a"], &["b"]]),
         ("object[params.k]", true, &[]),
         ("(true ? object : params).a", true, &[]),
         ("params.object.a == '' && endpoint.object == 1", false, &[]),
