@@ -108,8 +108,27 @@ fn endpoint_document(snapshot: &Snapshot) -> Value {
     json!({
         "accountId": account_id, "region": region, "type": type_.as_str(), "id": id,
         "name": snapshot.name, "arn": snapshot.arn, "tags": snapshot.tags,
-        "stages": snapshot.stages.keys().collect::<Vec<_>>(),
+        "stages": snapshot.stages.keys().collect::<Vec<_>>(), "stageVariables": stage_variables(snapshot),
+        "endpointTypes": endpoint_types(snapshot),
     })
+}
+
+/// Which hosts serve it: as in `["PRIVATE"]`. It is the same for every stage, and no deployment carries it.
+fn endpoint_types(snapshot: &Snapshot) -> Value {
+    let own = snapshot.resources.iter().find(|resource| resource.key.is_empty());
+    let types = own.and_then(|own| own.draft.as_ref()?.json().pointer("/endpointConfiguration/types"));
+    types.cloned().unwrap_or_else(|| json!([]))
+}
+
+/// By stage, what `${stageVariables.x}` in a method stands for.
+fn stage_variables(snapshot: &Snapshot) -> Map<String, Value> {
+    let stages = snapshot.resources.iter().filter(|r| r.target == Target::Stage);
+    stages
+        .map(|stage| {
+            let variables = stage.draft.as_ref().and_then(|draft| draft.json().get("variables"));
+            (stage.key.clone(), variables.cloned().unwrap_or_else(|| json!({})))
+        })
+        .collect()
 }
 
 /// One rule on one resource.
