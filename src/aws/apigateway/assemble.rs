@@ -28,6 +28,22 @@ pub fn rest_api(
     resources: Option<&[Value]>,
     exports: &BTreeMap<String, Result<Arc<Value>, String>>,
 ) -> Snapshot {
+    let read = |export: &Result<Arc<Value>, String>| match export {
+        Ok(export) => export::read(export),
+        Err(why) => Err(why.clone()),
+    };
+    let deployments = exports.iter().map(|(id, export)| (id.clone(), read(export))).collect();
+    deployed_rest_api(id, listed, stages, resources, deployments)
+}
+
+/// The same, where it is known otherwise what the deployments hold.
+pub fn deployed_rest_api(
+    id: EndpointId,
+    listed: &Value,
+    stages: &[Value],
+    resources: Option<&[Value]>,
+    mut deployments: BTreeMap<String, Result<Deployed, String>>,
+) -> Snapshot {
     let api = document::rest_api(listed);
     let arn = arn(&id.region, &format!("/restapis/{}", id.id));
     let stages: BTreeMap<String, Value> = stages
@@ -35,12 +51,17 @@ pub fn rest_api(
         .map(|stage| (text(stage, "stageName").to_owned(), document::stage(stage)))
         .collect();
     let methods = resources.map(document::methods);
-    let digest = digest(&api, &stages, methods.as_deref(), exports);
+    let digest = digest(&api, &stages, methods.as_deref(), &deployments);
     let pointers: BTreeMap<String, StagePointer> = stages
         .iter()
         .map(|(name, stage)| (name.clone(), pointer(stage)))
         .collect();
-    let deployed = Exports::read(&pointers, exports);
+    let met = |id: &String| {
+        let mut pointers = pointers.values();
+        pointers.any(|p| p.deployment_id == *id || p.canary.as_ref() == Some(id))
+    };
+    deployments.retain(|id, _| met(id));
+    let deployed = Deployments(deployments);
 
     let mut found = Vec::with_capacity(1 + stages.len() + methods.as_ref().map_or(0, Vec::len));
     let tags = tags(&api);
@@ -131,7 +152,7 @@ pub fn domain_name(id: EndpointId, listed: &Value) -> Snapshot {
 fn methods_of(
     id: &EndpointId,
     drafts: Vec<document::Method>,
-    deployed: &Exports,
+    deployed: &Deployments,
     pointers: &BTreeMap<String, StagePointer>,
 ) -> Vec<Resource> {
     let never = hidden(Target::Method);
@@ -149,7 +170,7 @@ fn methods_of(
         );
     }
     for gone in deployed
-        .by_id
+        .0
         .values()
         .flatten()
         .flat_map(|deployed| deployed.methods.keys())
@@ -167,7 +188,7 @@ fn method(
     key: String,
     address: BTreeMap<String, String>,
     draft: Option<Document>,
-    deployed: &Exports,
+    deployed: &Deployments,
     pointers: &BTreeMap<String, StagePointer>,
     never: &[Path],
 ) -> Resource {
@@ -248,36 +269,16 @@ fn live_api(draft: &Document, deployed: &Deployed) -> Known {
     }
 }
 
-/// Exports, each read once.
-struct Exports {
-    by_id: BTreeMap<String, Result<Deployed, String>>,
-}
+/// What each deployment holds, by its id.
+struct Deployments(BTreeMap<String, Result<Deployed, String>>);
 
-impl Exports {
-    fn read(pointers: &BTreeMap<String, StagePointer>, exports: &BTreeMap<String, Result<Arc<Value>, String>>) -> Self {
-        let wanted = pointers
-            .values()
-            .flat_map(|p| [Some(&p.deployment_id), p.canary.as_ref()])
-            .flatten();
-        let mut by_id = BTreeMap::new();
-        for id in wanted {
-            if let (false, Some(export)) = (by_id.contains_key(id), exports.get(id)) {
-                let read = export
-                    .as_ref()
-                    .map_err(String::clone)
-                    .and_then(|export| export::read(export));
-                by_id.insert(id.clone(), read);
-            }
-        }
-        Exports { by_id }
-    }
-
+impl Deployments {
     /// What callers of each stage meet.
     fn live(&self, pointers: &BTreeMap<String, StagePointer>, of: impl Fn(&Deployed) -> Known) -> Vec<LiveState> {
         let mut live = Vec::with_capacity(pointers.len());
         for (stage, pointer) in pointers {
             let missing = || Known::Unreadable("its deployment was not exported".into());
-            let known = match self.by_id.get(&pointer.deployment_id) {
+            let known = match self.0.get(&pointer.deployment_id) {
                 Some(Ok(deployed)) => of(deployed),
                 Some(Err(why)) => Known::Unreadable(why.clone()),
                 None => missing(),
@@ -292,7 +293,7 @@ impl Exports {
                 .as_ref()
                 .filter(|canary| **canary != pointer.deployment_id)
             {
-                let known = match self.by_id.get(canary) {
+                let known = match self.0.get(canary) {
                     Some(Ok(deployed)) => of(deployed),
                     _ => Known::Unreadable("the canary's deployment cannot be exported".into()),
                 };
@@ -353,7 +354,7 @@ fn digest(
     own: &Value,
     stages: &BTreeMap<String, Value>,
     methods: Option<&[document::Method]>,
-    exports: &BTreeMap<String, Result<Arc<Value>, String>>,
+    deployments: &BTreeMap<String, Result<Deployed, String>>,
 ) -> String {
     let mut text = Vec::with_capacity(16 * 1024);
     canonical(own, &mut text);
@@ -370,8 +371,8 @@ fn digest(
         }
         None => text.extend(b"\nmethods not read"),
     }
-    for (id, export) in exports {
-        text.extend(format!("\n{id} {}", export.is_ok()).bytes());
+    for (id, deployed) in deployments {
+        text.extend(format!("\n{id} {}", deployed.is_ok()).bytes());
     }
     let hash = Sha256::digest(&text);
     hash.iter().fold(String::with_capacity(64), |mut hex, byte| {

@@ -7,8 +7,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::document::{method_key, policy, text};
+use super::document::{self, method_key, policy, text};
+use super::properties::table;
+use crate::api::policy::Target;
 use crate::judge::path::Path;
+use crate::judge::table::{Live, Property};
 
 /// What an export shows of a deployment.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +28,40 @@ pub struct Deployed {
     pub request_validators: BTreeMap<String, String>,
     /// By method, what this export does not tell, besides what the property table says no export does.
     pub untold: BTreeMap<String, Vec<Path>>,
+}
+
+impl Deployed {
+    /// What the export of a deployment shows that was made of an editor as these documents have it: an item of `GetRestApis`
+    /// and items of `GetResources` with their methods.
+    pub fn of_editor(listed: &Value, resources: &[Value]) -> Deployed {
+        let paths = |target, which: fn(&&Property) -> bool| -> Vec<Path> {
+            let properties = table(target).properties.iter().filter(which);
+            properties.map(|p| Path::of(p.path.iter().copied())).collect()
+        };
+        let never = paths(Target::Method, |p| p.live == Live::Hidden);
+        let mut deployed = Deployed {
+            rest_api: document::rest_api(listed),
+            shown: paths(Target::RestApi, |p| p.live == Live::Export),
+            ..Deployed::default()
+        };
+        for mut method in document::methods(resources) {
+            // An export has names instead of these ids: that there is one is seen.
+            for (field, named) in [
+                ("authorizerId", &mut deployed.authorizers),
+                ("requestValidatorId", &mut deployed.request_validators),
+            ] {
+                let id = text(&method.json, field);
+                if !id.is_empty() {
+                    named.insert(method.key.clone(), id.to_owned());
+                }
+            }
+            for path in &never {
+                path.set(&mut method.json, None);
+            }
+            deployed.methods.insert(method.key, method.json);
+        }
+        deployed
+    }
 }
 
 const AUTHORIZER: &str = "x-amazon-apigateway-authorizer";
