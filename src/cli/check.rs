@@ -81,15 +81,10 @@ impl Check {
                 self.file.display()
             ));
         }
-        let limits = if self.budget == "none" {
-            Limits::None
-        } else {
-            Limits::Quotas
-        };
         let base = session::environment().await;
-        let sessions = Sessions::new(&base, "check", Arc::new(ReadOnly), limits);
+        let sessions = Sessions::new(&base, "check", Arc::new(ReadOnly), limits(&self.budget));
         let identity = session::caller(&base).await.map_err(|error| error.to_string())?;
-        let spec = self.account(&identity)?;
+        let spec = account(&identity, &self.regions, &self.budget)?;
         let session = sessions.of(&spec);
         let ears = Ears::new(&policies, &exceptions, &identity);
         for region in &self.regions {
@@ -121,13 +116,18 @@ impl Check {
         }
         Ok(ExitCode::from(report.exit_code()))
     }
+}
 
-    /// The account as the environment has it.
-    fn account(&self, id: &str) -> Result<AwsAccountSpec, String> {
-        let share = if self.budget == "none" { "100%" } else { &self.budget };
-        serde_json::from_value(json!({"accountId": id, "regions": self.regions, "budget": {"share": share}}))
-            .map_err(|error| format!("--budget {}: {error}", self.budget))
-    }
+/// Whether request budgets apply, by `--budget`.
+pub(super) fn limits(budget: &str) -> Limits {
+    if budget == "none" { Limits::None } else { Limits::Quotas }
+}
+
+/// The account as the environment has it.
+pub(super) fn account(id: &str, regions: &[String], budget: &str) -> Result<AwsAccountSpec, String> {
+    let share = if budget == "none" { "100%" } else { budget };
+    serde_json::from_value(json!({"accountId": id, "regions": regions, "budget": {"share": share}}))
+        .map_err(|error| format!("--budget {budget}: {error}"))
 }
 
 fn depth(policies: &[Policy]) -> Depth {

@@ -34,7 +34,8 @@ pub fn read(path: &Path) -> Result<Found, String> {
     Ok(found)
 }
 
-fn list(path: &Path) -> Result<Vec<PathBuf>, String> {
+/// A file itself, or every `.yaml`, `.yml` and `.json` below a folder.
+pub(super) fn list(path: &Path) -> Result<Vec<PathBuf>, String> {
     let explain = |error: std::io::Error| format!("{}: {error}", path.display());
     if !path.metadata().map_err(explain)?.is_dir() {
         return Ok(vec![path.to_owned()]);

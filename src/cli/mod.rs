@@ -1,11 +1,14 @@
 //! The commands.
 
+mod capture;
 mod check;
 mod crds;
 mod files;
+mod fixture;
 mod output;
 mod people;
 mod run;
+mod test;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -26,6 +29,10 @@ enum Command {
     Run(run::Run),
     /// Judge an account once, without a cluster: exit 0 compliant, 1 findings, 2 anything unknown or wrong
     Check(check::Check),
+    /// Judge fixtures and compare with what is expected, without AWS: exit 0 all as expected, 1 differences, 2 unreadable
+    Test(test::Test),
+    /// Write fixtures for `test` from what stands on AWS, without secrets
+    Capture(capture::Capture),
     /// Print the custom resource definitions, or write them into a folder
     Crds(crds::Crds),
     /// List drifts: those that are open, the worst first
@@ -51,6 +58,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let result = match Plumbline::parse_from(arguments).command {
         Command::Run(run) => block_on(2, run.run()),
         Command::Check(check) => block_on(1, check.run()),
+        Command::Test(test) => test.run(),
+        Command::Capture(capture) => block_on(1, capture.run()),
         Command::Crds(crds) => crds.run(),
         Command::Drift(list) => block_on(1, list.run()),
         Command::Explain(explain) => block_on(1, explain.run()),

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Finding, NoRepair, Report};
+use super::{Finding, NoRepair, Report, plain};
 use crate::api::Reason;
 
 const HEAD: [&str; 6] = ["SEVERITY", "ENDPOINT", "RESOURCE", "RULE", "SCOPE", "FINDING"];
@@ -94,11 +94,6 @@ fn row(finding: &Finding) -> [String; 6] {
         finding.told(),
     ]
     .map(|cell| plain(&cell))
-}
-
-/// Names on AWS and messages of policies are other people's text: no line breaks in a row, no commands to the terminal.
-fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 fn line(out: &mut String, cells: &[String; 6], widths: &[usize]) {
