@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint demo bench crds lab
+.PHONY: help setup test lint demo bench crds packs lab
 
 PYTHON ?= python3
 LAB := $(PYTHON) tests/cluster/lab.py
@@ -51,6 +51,9 @@ bench: ## measure
 crds: ## write the custom resource definitions again, after a change of src/api
 	cargo run $(LOCKED) --quiet -- crds --out crds
 	@cp crds/*.yaml charts/plumbline/files/crds/
+
+packs: ## copy the policy packs into their chart, after a change of policies/
+	@cp policies/*.yaml charts/plumbline-policies/files/packs/
 
 lab: ## a real Kubernetes to play with, until Ctrl-C
 	@$(LAB) up --with controller-manager,scheduler --moto
