@@ -111,14 +111,11 @@ impl<'a> Party<'a> {
         let stand = match &verdict.outcome {
             Outcome::Compliant => Stand::Content,
             Outcome::Violated(violation) => match &violation.remedy {
-                Remedy::Plan(plan) => {
-                    let overlay = rule::expanded(case.table(), draft.json(), &plan.overlay).into_owned();
-                    Stand::Repairs {
-                        wanted: path::merge(draft.json(), &overlay),
-                        overlay,
-                        stages: violation.stages.clone(),
-                    }
-                }
+                Remedy::Plan(plan) => Stand::Repairs {
+                    wanted: path::merge(draft.json(), &plan.overlay),
+                    overlay: plan.overlay.clone(),
+                    stages: violation.stages.clone(),
+                },
                 Remedy::None { .. } => return None,
             },
             Outcome::Exempted | Outcome::Unknown(_) => return None,

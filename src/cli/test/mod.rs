@@ -297,7 +297,7 @@ fn time(test: &PolicyTest, found: &Found) -> Result<Timestamp, Vec<String>> {
         let reads = |rule: &judge::compile::Rule| {
             let require = match &rule.holds {
                 judge::compile::Holds::Require(program) => Some(program),
-                judge::compile::Holds::Desired { .. } => None,
+                judge::compile::Holds::Desired(_) => None,
             };
             let programs = [rule.when.as_ref(), require, rule.message.as_ref()];
             programs.into_iter().flatten().any(|program| program.uses("now"))
