@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::LazyLock;
 
 use plumbline::api::policy::{EndpointPolicySpec, EndpointType, Enforcement, Target};
 use plumbline::aws::apigateway::export::Deployed;
@@ -40,18 +41,22 @@ fn rules(pack: &Value) -> Vec<&Value> {
     pack["spec"]["rules"].as_array().unwrap().iter().collect()
 }
 
-fn policies() -> Vec<Policy> {
-    let compiled = packs().into_iter().map(|(name, _, pack)| {
-        let mut spec: EndpointPolicySpec = serde_json::from_value(pack["spec"].clone()).unwrap();
-        spec.enforcement = Enforcement::Enforce;
-        spec.params.insert("logGroup".into(), json!("group"));
-        let id = PolicyRef {
-            name,
-            ..PolicyRef::default()
-        };
-        judge::compile(id, &spec).unwrap()
+/// The packs in Enforce, with a log group.
+fn policies() -> &'static [Policy] {
+    static POLICIES: LazyLock<Vec<Policy>> = LazyLock::new(|| {
+        let compiled = packs().into_iter().map(|(name, _, pack)| {
+            let mut spec: EndpointPolicySpec = serde_json::from_value(pack["spec"].clone()).unwrap();
+            spec.enforcement = Enforcement::Enforce;
+            spec.params.insert("logGroup".into(), json!("group"));
+            let id = PolicyRef {
+                name,
+                ..PolicyRef::default()
+            };
+            judge::compile(id, &spec).unwrap()
+        });
+        compiled.collect()
     });
-    compiled.collect()
+    &POLICIES
 }
 
 #[test]
@@ -249,12 +254,14 @@ fn resource_policy() -> impl Strategy<Value = Option<Value>> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     /// Whatever a stage's settings were and are: caching is never turned on, and what a rule repairs is its own business.
     #[test]
     fn no_repair_turns_caching_on(before in stage(), after in stage()) {
         let (policies, listed) = (policies(), json!({"id": "a1"}));
-        let seen = judged(&api(&listed, &before), &policies, &BTreeMap::new()).compliant;
-        for (rule, target, plan) in plans(judged(&api(&listed, &after), &policies, &seen)) {
+        let seen = judged(&api(&listed, &before), policies, &BTreeMap::new()).compliant;
+        for (rule, target, plan) in plans(judged(&api(&listed, &after), policies, &seen)) {
             for patch in plan.patches.iter().flat_map(|call| &call.patch_operations) {
                 let forbidden = ["/caching/enabled", "/cacheCluster"];
                 prop_assert!(!forbidden.iter().any(|path| patch.path.contains(path)), "{rule}: {patch:?}");
@@ -287,8 +294,8 @@ proptest! {
             None => json!({"id": "a1"}),
         };
         let (policies, stage) = (policies(), json!({"stageName": "prod", "deploymentId": "d1"}));
-        let seen = judged(&api(&listed(&before), &stage), &policies, &BTreeMap::new()).compliant;
-        for (rule, _, plan) in plans(judged(&api(&listed(&after), &stage), &policies, &seen)) {
+        let seen = judged(&api(&listed(&before), &stage), policies, &BTreeMap::new()).compliant;
+        for (rule, _, plan) in plans(judged(&api(&listed(&after), &stage), policies, &seen)) {
             for patch in plan.patches.iter().flat_map(|call| &call.patch_operations).filter(|p| p.path == "/policy") {
                 let policy: Value = serde_json::from_str(patch.value.as_deref().unwrap_or_default()).unwrap_or(Value::Null);
                 let statements = policy["Statement"].as_array().cloned().unwrap_or_default();

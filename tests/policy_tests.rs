@@ -463,3 +463,18 @@ fn one_broken_test_does_not_hide_the_others() {
         "1 unexpected, 1 that cannot be read",
     ]);
 }
+
+#[test]
+fn the_test_in_the_documentation_is_one() {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let page = std::fs::read_to_string(format!("{root}/docs/policy-tests.md")).unwrap();
+    let (_, example) = page.split_once("```yaml\n").unwrap();
+    let (example, _) = example.split_once("```").unwrap();
+    let policy = std::fs::read_to_string(format!("{root}/policies/https-only.yaml")).unwrap();
+    let folder = Folder::new("documentation", "");
+    folder.file("https-only.yaml", &policy).file("a.test.yaml", example);
+    folder
+        .run()
+        .ended(0)
+        .says(&["clear text is put back", "1 expectations: all as expected"]);
+}

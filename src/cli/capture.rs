@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::check;
 use super::fixture::Fixture;
+use super::output::say;
 use crate::api::policy::EndpointType;
 use crate::aws::Error;
 use crate::aws::apigateway::client::Client;
@@ -67,7 +68,7 @@ impl Capture {
                 Ok(listed) => listed,
                 Err(error) => {
                     failed += 1;
-                    println!("could not be read: {region}: {error}");
+                    say(&format!("could not be read: {region}: {error}"));
                     continue;
                 }
             };
@@ -80,16 +81,16 @@ impl Capture {
                 match read {
                     Ok(text) => {
                         written += 1;
-                        println!("{}", write(&self.out, id, &text)?.display());
+                        say(&format!("{}", write(&self.out, id, &text)?.display()));
                     }
                     Err(error) => {
                         failed += 1;
-                        println!("could not be read: {} {}: {error}", id.region, id.id);
+                        say(&format!("could not be read: {} {}: {error}", id.region, id.id));
                     }
                 }
             }
         }
-        println!("{written} fixtures, {failed} that could not be read");
+        say(&format!("{written} fixtures, {failed} that could not be read"));
         Ok(ExitCode::from(if failed == 0 { 0 } else { 2 }))
     }
 

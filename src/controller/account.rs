@@ -87,7 +87,7 @@ async fn judge(account: &AwsAccount, ctx: &Context) -> Judged {
             "another AwsAccount, which this version of Plumbline cannot read, already names account {}",
             account.spec.account_id
         );
-        return (ready(Status::False, Reason::DuplicateAccount, message), RECHECK);
+        return settled(Reason::DuplicateAccount, message);
     }
     if let Err(message) = sweeper::interval(&account.spec.sweep.interval) {
         return settled(Reason::Invalid, message);

@@ -114,12 +114,7 @@ impl<'a> Party<'a> {
             Outcome::Violated(violation) => match &violation.remedy {
                 Remedy::Plan(plan) => {
                     // A plan that patches nothing wants nothing that another could mind.
-                    let wanted = if plan.patches.is_empty() {
-                        &nothing
-                    } else {
-                        &plan.overlay
-                    };
-                    let overlay = rule::expanded(case.table(), draft.json(), wanted).into_owned();
+                    let overlay = if plan.patches.is_empty() { nothing } else { plan.overlay.clone() };
                     Stand::Repairs {
                         wanted: path::merge(draft.json(), &overlay),
                         overlay,

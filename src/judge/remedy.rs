@@ -60,7 +60,7 @@ impl Case<'_> {
             return self.plan(draft.json(), draft.json(), (overlay, Mended::Already), met, stages);
         }
         let overlay = overlay?;
-        let mended = rule::lay_over(self.table(), draft.json(), &overlay);
+        let mended = path::merge(draft.json(), &overlay);
         *wanted = Some(mended.clone());
         let mended = Document::new(mended);
         self.fits(&mended, &stages)
@@ -181,10 +181,11 @@ impl Case<'_> {
         })
     }
 
-    /// What is laid over the draft.
+    /// What is laid over the draft, with every entry standing for itself. What is put back is put back where it stood, and
+    /// nowhere else: that the default entry had a value says nothing of the others.
     fn overlay(&self, draft: &Document) -> Result<Value, Refusal> {
         match (&self.rule.mend, &self.rule.holds) {
-            (Mend::Fix(program), _) => self.computed(program, draft),
+            (Mend::Fix(program), _) => Ok(self.expanded(draft, &self.computed(program, draft)?)),
             (Mend::Restore(paths), _) => {
                 let mut overlay = json!({});
                 for path in paths {
@@ -196,9 +197,13 @@ impl Case<'_> {
                 }
                 Ok(overlay)
             }
-            (_, Holds::Desired(overlay)) => Ok(overlay.clone()),
+            (_, Holds::Desired(overlay)) => Ok(self.expanded(draft, overlay)),
             (_, Holds::Require(_)) => Err(no_repair()),
         }
+    }
+
+    fn expanded(&self, draft: &Document, overlay: &Value) -> Value {
+        rule::expanded(self.table(), draft.json(), overlay).into_owned()
     }
 
     fn computed(&self, program: &Program, draft: &Document) -> Result<Value, Refusal> {

@@ -73,11 +73,6 @@ fn not_shown(path: &Path) -> String {
     format!("what callers meet of {path} is not shown by AWS")
 }
 
-/// Lays an overlay over an object.
-pub(super) fn lay_over(table: &Table, object: &Value, overlay: &Value) -> Value {
-    path::merge(object, &expanded(table, object, overlay))
-}
-
 /// An overlay in which every entry stands for itself: what is desired of a map's default entry is desired of every entry,
 /// but for what the overlay says of that entry by name.
 pub(super) fn expanded<'a>(table: &Table, object: &Value, overlay: &'a Value) -> Cow<'a, Value> {

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::compile::PolicyRef;
-use super::path::Path;
-use super::table::Table;
+use super::path::{self, Path};
 use crate::api::Reason;
 use crate::api::drift::{Call, Change, Scope};
 use crate::api::policy::{Enforcement, Redeploy, Severity, Target};
@@ -122,8 +121,8 @@ pub struct Plan {
 
 impl Plan {
     /// What is wanted of a document.
-    pub fn wanted(&self, table: &Table, document: &Value) -> Value {
-        super::rule::lay_over(table, document, &self.overlay)
+    pub fn wanted(&self, document: &Value) -> Value {
+        path::merge(document, &self.overlay)
     }
 
     /// Every call in order, the deployment included: what a person sees, and what the digest covers.

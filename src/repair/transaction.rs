@@ -72,7 +72,7 @@ impl Part {
 
     /// What it wants of the document that it is about.
     fn wanted(&self, document: &Value) -> Value {
-        self.plan.wanted(properties::table(self.target), document)
+        self.plan.wanted(document)
     }
 
     /// Whether it needs a deployment.

@@ -131,6 +131,16 @@ class Chart(Helm):
         self.assertNotIn("tracing", names)
         self.assertIn("execution-logging", names)
 
+    def test_the_values_in_the_documentation_are_some(self):
+        [values] = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "packs.md").read_text(), flags=re.DOTALL)
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+            file.write(values)
+            file.flush()
+            done = self.run_helm("template", "guard", CHART, "--values", file.name)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        made = {policy["metadata"]["name"]: policy["spec"] for policy in self.parsed(done.stdout)}
+        self.assertEqual({name: spec["enforcement"] for name, spec in made.items()}, {"aws-foundational": "Audit", "https-only": "Approve"})
+
     def test_bad_values_are_refused_by_name(self):
         for value, wanted in [
             ('enforcement="Repair"', "'Audit', 'Approve', 'Enforce'"),

@@ -7,6 +7,8 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+use std::io::Write as _;
+
 use serde::Serialize;
 use serde_json::Value;
 
@@ -251,6 +253,11 @@ impl std::fmt::Display for Source {
 /// Names on AWS and messages of policies are other people's text: no line breaks in a row, no commands to the terminal.
 pub(super) fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// Prints a line. Whoever reads may have gone: that is no failure.
+pub(super) fn say(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 /// The report in a format, ending with a line break. `plans`: for people, the calls that would repair each finding too.

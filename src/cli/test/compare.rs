@@ -219,10 +219,10 @@ fn waits(said: &Said<'_>, violation: &Violation) -> Option<Reason> {
     let facts = Facts {
         violation,
         suspended: said.policy.suspend.then_some(&Suspension::Policy),
-        under_way: false,
         answer: &Answer::None,
         managed_by: managed_by.as_deref(),
         held_back: None,
+        under_way: false,
         settled_at: said.now,
         hours: window::hours(&said.policy.windows, said.now),
         now: said.now,

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use self::compare::{Said, differences, is_called, is_named};
 use self::spec::{Expectation, Expected, Given, PolicyTest};
 use super::files::{self, Found};
-use super::output::plain;
+use super::output::{plain, say};
 use crate::api::policy::Enforcement;
 use crate::aws::apigateway::properties;
 use crate::judge::cel::Document;
@@ -62,7 +62,7 @@ impl Test {
                 self.dir.display()
             ));
         }
-        print!("{}", tally.told());
+        say(tally.told().trim_end());
         Ok(ExitCode::from(
             match (tally.unreadable, tally.differences + tally.unexpected) {
                 (0, 0) => 0,
@@ -81,7 +81,7 @@ impl Tally {
             Ok(tests) => tests,
             Err(why) => {
                 self.unreadable += 1;
-                println!("cannot be read: {}: {why}", file.display());
+                say(&format!("cannot be read: {}: {why}", file.display()));
                 return;
             }
         };
@@ -95,14 +95,19 @@ impl Tally {
                     self.differences += result.differing;
                     self.unexpected += result.unexpected;
                     let verdict = if result.text.is_empty() { "ok" } else { "DIFFERS" };
-                    println!("{verdict:<8} {}: {}", file.display(), plain(&name));
-                    print!("{}", result.text);
+                    say(&format!("{verdict:<8} {}: {}", file.display(), plain(&name)));
+                    if !result.text.is_empty() {
+                        say(result.text.trim_end());
+                    }
                 }
                 Err(whys) => {
                     self.unreadable += 1;
-                    println!("{:<8} {}: {}", "ERROR", file.display(), plain(&name));
+                    say(&format!("{:<8} {}: {}", "ERROR", file.display(), plain(&name)));
                     for why in whys {
-                        println!("  cannot be tested: {}", why.trim_end().replace('\n', "\n    "));
+                        say(&format!(
+                            "  cannot be tested: {}",
+                            why.trim_end().replace('\n', "\n    ")
+                        ));
                     }
                 }
             }
@@ -292,7 +297,7 @@ fn time(test: &PolicyTest, found: &Found) -> Result<Timestamp, Vec<String>> {
         let reads = |rule: &judge::compile::Rule| {
             let require = match &rule.holds {
                 judge::compile::Holds::Require(program) => Some(program),
-                judge::compile::Holds::Desired { .. } => None,
+                judge::compile::Holds::Desired(_) => None,
             };
             let programs = [rule.when.as_ref(), require, rule.message.as_ref()];
             programs.into_iter().flatten().any(|program| program.uses("now"))

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::support::*;
+use crate::api::policy::Target;
 
 fn stage_of(settings: Value) -> World {
     World::of([stage("prod", json!({"methodSettings": settings}))])
@@ -86,6 +87,26 @@ fn a_computed_default_is_for_every_entry_too() {
     assert_eq!(
         world.says(),
         "live in prod: UpdateStage replace /*/*/throttling/burstLimit=100, replace /~1pets/GET/throttling/burstLimit=100"
+    );
+}
+
+#[test]
+fn a_restored_default_is_put_back_where_it_stood() {
+    let fields = json!({
+        "require": "object.methodSettings['*/*'].throttlingBurstLimit <= 100",
+        "restore": ["methodSettings[\"*/*\"].throttlingBurstLimit"],
+    });
+    let settings = json!({"*/*": {"throttlingBurstLimit": 5000}, "~1pets/GET": {"throttlingBurstLimit": 200}});
+    let world = stage_of(settings).under(policy("p", rule(STAGE, fields))).after(
+        Target::Stage,
+        "prod",
+        "methodSettings[\"*/*\"].throttlingBurstLimit",
+        json!(50),
+    );
+    assert_eq!(
+        world.says(),
+        "live in prod: UpdateStage replace /*/*/throttling/burstLimit=50",
+        "the limit of the single method is somebody's, and was never this one"
     );
 }
 
