@@ -177,7 +177,7 @@ async fn what_callers_never_meet_holds_nothing() {
             a.patch("", "replace /description", "new");
         }),
         ("a model's description", |a| {
-            a.patch("/models/Item", "replace /description", "an item")
+            a.patch("/models/Item", "replace /description", "an item");
         }),
         ("tags", |a| {
             let arn = format!("arn:aws:apigateway:eu-west-1::/restapis/{}", a.api);

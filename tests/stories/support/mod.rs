@@ -20,8 +20,6 @@ use kube::{Client, ResourceExt};
 use plumbline::api::{AwsAccount, AwsEndpoint, Drift, EndpointException, EndpointPolicy};
 use serde_json::{Value, json};
 
-pub use aws::replace;
-pub use front::Front;
 pub use wait::{until, until_seen};
 
 pub const REGION: &str = "eu-west-1";
