@@ -41,13 +41,17 @@ struct Ran {
 impl World {
     /// `story` names the folder.
     async fn new(story: &str) -> Self {
-        let (sim, address, server) = awsim::start(Options::default()).await.unwrap();
         let fleet = Fleet {
             apis: 4,
             stages: vec!["prod".into(), "test".into()],
             name_prefix: "shop-".into(),
             ..Fleet::default()
         };
+        World::of(story, fleet).await
+    }
+
+    async fn of(story: &str, fleet: Fleet) -> Self {
+        let (sim, address, server) = awsim::start(Options::default()).await.unwrap();
         let apis = sim.seed(&Seed::fleet(fleet), jiff::Timestamp::now()).unwrap();
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("capture").join(story);
         let _ = std::fs::remove_dir_all(&folder);
@@ -413,4 +417,24 @@ async fn a_capture_makes_the_calls_of_one_reading() {
         "both stages of an API have one deployment: {mine:?}"
     );
     assert_eq!(mine.len(), 14, "and nothing else: {mine:?}");
+}
+
+#[tokio::test]
+async fn a_large_api_is_captured_and_judged() {
+    let fleet = Fleet {
+        methods: 600,
+        ..Fleet::default()
+    };
+    let world = World::of("large", fleet).await;
+    world.capture(&[]).await.ended(0);
+    let (name, text) = &world.fixtures()[0];
+    assert!(
+        text.len() > 300_000,
+        "both the editor and what is deployed: {}",
+        text.len()
+    );
+    let test = json!({"kind": "PolicyTest", "policies": [PACKS], "fixtures": [format!("fixtures/{name}")], "strict": false,
+        "expect": [{"rule": "backends-over-https", "outcome": "Compliant"}]});
+    std::fs::write(world.folder.join("a.test.json"), test.to_string()).unwrap();
+    world.run(&["test", world.folder.to_str().unwrap()]).await.ended(0);
 }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::LazyLock;
 
+use plumbline::api::Reason;
 use plumbline::api::policy::{EndpointPolicySpec, EndpointType, Enforcement, Target};
 use plumbline::aws::apigateway::export::Deployed;
 use plumbline::aws::apigateway::{assemble, properties};
@@ -190,7 +191,15 @@ fn plans(judgement: judge::Judgement) -> Vec<(String, Target, Plan)> {
     let plan = |verdict: judge::Verdict| match verdict.outcome {
         Outcome::Violated(violation) => match violation.remedy {
             Remedy::Plan(plan) => Some((verdict.rule, verdict.target, plan)),
-            Remedy::None { .. } => None,
+            Remedy::None { reason, message } => {
+                assert_ne!(
+                    reason,
+                    Reason::Conflicted,
+                    "packs do not quarrel: {}: {message}",
+                    verdict.rule
+                );
+                None
+            }
         },
         _ => None,
     };

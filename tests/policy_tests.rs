@@ -1,6 +1,6 @@
 //! `plumbline test`, as a team or its pipeline runs it.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)] // helpers of tests are tests
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::too_many_lines)] // helpers of tests are tests, and tables are long
 
 use std::path::PathBuf;
 use std::process::Command;

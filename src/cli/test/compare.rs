@@ -269,7 +269,10 @@ fn same_value(expected: &Value, is: Option<&str>) -> bool {
             is.as_ref() == Some(expected) || same_policy(Some(expected), is.as_ref())
         }
         (Value::Null, is) => is.is_none(),
-        (scalar, Some(is)) => scalar.to_string() == is,
+        (scalar, Some(is)) => {
+            let text = scalar.to_string();
+            text == is
+        }
         (_, None) => false,
     }
 }

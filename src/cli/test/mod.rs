@@ -319,9 +319,12 @@ fn nobody(expected: &Expectation, policies: &[Policy], snapshots: &[Snapshot]) -
         .iter()
         .filter(|policy| name.is_none_or(|name| is_called(&policy.id, name)))
         .collect();
-    let list = |names: Vec<&str>| match names.is_empty() {
-        true => "none".to_owned(),
-        false => names.join(", "),
+    let list = |names: Vec<&str>| {
+        if names.is_empty() {
+            "none".to_owned()
+        } else {
+            names.join(", ")
+        }
     };
     if let (true, Some(name)) = (named.is_empty(), name) {
         let there = list(policies.iter().map(|p| p.id.name.as_str()).collect());

@@ -135,3 +135,32 @@ fn what_is_no_export_is_refused() {
         assert!(read(&export).unwrap_err().contains(part), "{part}");
     }
 }
+
+#[test]
+fn an_editors_export_shows_what_exports_show() {
+    let listed = json!({"id": "a1", "policy": "{}", "disableExecuteApiEndpoint": false});
+    let method = json!({"httpMethod": "GET", "authorizationType": "CUSTOM", "authorizerId": "auth1", "requestValidatorId": "v1",
+        "methodIntegration": {"uri": "https://a", "cacheNamespace": "r1"}});
+    let resources = [json!({"id": "r1", "path": "/pets", "resourceMethods": {"GET": method}})];
+    let deployed = Deployed::of_editor(&listed, &resources);
+    assert_eq!(
+        deployed.methods["GET /pets"],
+        json!({"httpMethod": "GET", "authorizationType": "CUSTOM", "methodIntegration": {"uri": "https://a"}, "resourcePath": "/pets"}),
+        "ids are not shown, nor what no export shows"
+    );
+    assert_eq!(deployed.authorizers["GET /pets"], "auth1", "that there is one is seen");
+    assert_eq!(deployed.request_validators["GET /pets"], "v1");
+    let shown: Vec<String> = deployed.shown.iter().map(ToString::to_string).collect();
+    for (path, is, why) in [
+        ("policy", true, "an export has it"),
+        (
+            "securityPolicy",
+            true,
+            "an export that says nothing says that there is none",
+        ),
+        ("endpointConfiguration.types", false, "no export has it"),
+        ("name", false, "no deployment carries it"),
+    ] {
+        assert_eq!(shown.contains(&path.to_owned()), is, "{path}: {why}");
+    }
+}
