@@ -121,3 +121,22 @@ spec: {policy: https-only, endpoints: {names: [shop-*]}, reason: moves, expiresA
         .check(&["--template", "cloudformation.yaml"])
         .ended(0);
 }
+
+#[test]
+fn policies_that_quarrel_are_told_before_anything_is_deployed() {
+    let wants = |name: &str, value: &str| {
+        json!({"kind": "EndpointPolicy", "metadata": {"name": name}, "spec": {"enforcement": "Enforce", "rules": [
+            {"name": "says", "target": "AWS::ApiGateway::Stage", "desired": {"description": value}}]}})
+        .to_string()
+    };
+    let folder = Folder::new("quarrel").copy("cloudformation.yaml");
+    let folder = folder
+        .file("policies/a.yaml", &wants("a", "x"))
+        .file("policies/b.yaml", &wants("b", "y"));
+    let ran = folder.check(&["--template", "cloudformation.yaml"]);
+    says(
+        ran.ended(1).row("Conflicted: a"),
+        &["cloudformation.yaml:", "default/b, rule says wants another value"],
+    );
+    says(ran.row("Conflicted: b"), &["default/a"]);
+}

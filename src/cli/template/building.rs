@@ -96,7 +96,9 @@ impl Building<'_> {
             let at = types.map_or(&parameters.at, |types| &types.at);
             let text = types.and_then(|types| types.value.text());
             let unknown = parameters.value.unknown().filter(|_| text.is_none());
-            let value = text.map(|text| Value::from_iter(text.split(','))).or(unknown.map(mark));
+            let value = text
+                .map(|text| text.split(',').collect::<Value>())
+                .or(unknown.map(mark));
             if let Some(value) = value {
                 draft.put(&Path::of(["endpointConfiguration", "types"]), at, value);
             }
