@@ -352,18 +352,17 @@ async fn notify(
         if drift.status.as_ref().is_some_and(|s| s.notified.iter().any(sent)) {
             continue;
         }
-        let notice = match ctx.taken.find(&uid, transition.as_str(), kind.as_str()) {
-            Some(notice) => notice,
-            None => {
-                let published = async { topics.publish(&entry(drift, transition, account, place)?, kind).await };
-                let notice = Notice {
-                    transition: transition.as_str().into(),
-                    topic: kind.as_str().into(),
-                    message_id: published.await.map_err(|error| error.to_string())?,
-                };
-                ctx.taken.note(&uid, notice.clone());
-                notice
-            }
+        let notice = if let Some(notice) = ctx.taken.find(&uid, transition.as_str(), kind.as_str()) {
+            notice
+        } else {
+            let published = async { topics.publish(&entry(drift, transition, account, place)?, kind).await };
+            let notice = Notice {
+                transition: transition.as_str().into(),
+                topic: kind.as_str().into(),
+                message_id: published.await.map_err(|error| error.to_string())?,
+            };
+            ctx.taken.note(&uid, notice.clone());
+            notice
         };
         drift.status.get_or_insert_default().notified.push(notice);
     }

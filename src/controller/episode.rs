@@ -50,6 +50,7 @@ impl Identity {
 
 /// What is to be done about one identity.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a handful live for one reconcile")]
 pub enum Step<'a> {
     /// A violation without an open Drift.
     Open {

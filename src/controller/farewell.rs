@@ -19,6 +19,7 @@ use crate::aws::apigateway::read::Depth;
 use crate::aws::budget::Priority;
 use crate::aws::{Class, Error};
 use crate::inventory::sweep;
+use crate::judge::cel::Document;
 use crate::judge::snapshot::EndpointId;
 use crate::record::Place;
 use crate::repair::transaction::Transaction;
@@ -218,7 +219,7 @@ async fn withdraw(
         let found =
             |r: &&crate::judge::snapshot::Resource| r.target == drift.spec.target && r.key == drift.spec.resource;
         let draft = snapshot.resources.iter().find(found).and_then(|r| r.draft.as_ref());
-        transaction.withdraw(&drift, draft.map(|d| d.json())).await
+        transaction.withdraw(&drift, draft.map(Document::json)).await
     };
     let result = result.await;
     Ok((drift, result))

@@ -23,6 +23,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 /// An object as it came: read, or as it stands. A watch of these goes on whatever is stored.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "almost every one is the large one")]
 pub enum Came<K> {
     /// Understood.
     Read(K),

@@ -88,6 +88,7 @@ async fn a_drift_ends_repaired_or_waiting() {
 #[tokio::test]
 async fn unfinished_settings_are_never_published() {
     #[rustfmt::skip]
+    #[expect(clippy::type_complexity, reason = "a table of this test alone")]
     let edits: &[(&str, fn(&Colleague))] = &[
         ("policy", |a| { let mut policy = open();
             policy["Statement"][0]["Principal"] = json!({"AWS": "arn:aws:iam::111122223333:root"});

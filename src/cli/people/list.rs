@@ -33,7 +33,7 @@ pub struct List {
     /// In this phase alone, as in Waiting
     #[arg(long, value_name = "PHASE", ignore_case = true)]
     phase: Option<String>,
-    /// With this reason alone, as in RedeployPending
+    /// With this reason alone, as in Suspended
     #[arg(long, value_name = "REASON", ignore_case = true)]
     reason: Option<String>,
     /// Those that are over too

@@ -257,8 +257,7 @@ fn both(one: Cleanliness, other: Cleanliness) -> Cleanliness {
     };
     match (one, other) {
         (Clean, said) | (said, Clean) => said,
-        (Dirty(a), Dirty(b) | CannotTell(b)) => Dirty(joined(a, b)),
-        (CannotTell(b), Dirty(a)) => Dirty(joined(a, b)),
+        (Dirty(a), Dirty(b) | CannotTell(b)) | (CannotTell(b), Dirty(a)) => Dirty(joined(a, b)),
         (CannotTell(a), CannotTell(b)) => CannotTell(joined(a, b)),
     }
 }

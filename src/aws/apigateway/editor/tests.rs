@@ -27,9 +27,12 @@ fn pets(editor: &mut Editor) -> &mut Value {
     &mut editor.resources[0]["resourceMethods"]["GET"]
 }
 
+/// A name, and a change of the editor.
+type Edit = (&'static str, fn(&mut Editor));
+
 #[test]
 fn two_readings_of_one_editor_are_the_same_however_they_are_written() {
-    let rows: &[(&str, fn(&mut Editor))] = &[
+    let rows: &[Edit] = &[
         ("when it was made means nothing", |e| {
             e.rest_api["createdDate"] = json!(2)
         }),
@@ -65,7 +68,7 @@ fn two_readings_of_one_editor_are_the_same_however_they_are_written() {
 
 #[test]
 fn every_edit_is_a_difference_and_told() {
-    let rows: &[(&str, fn(&mut Editor))] = &[
+    let rows: &[Edit] = &[
         ("GET /pets methodIntegration.uri", |e| {
             pets(e)["methodIntegration"]["uri"] = json!("https://b")
         }),
