@@ -114,7 +114,11 @@ impl<'a> Party<'a> {
             Outcome::Violated(violation) => match &violation.remedy {
                 Remedy::Plan(plan) => {
                     // A plan that patches nothing wants nothing that another could mind.
-                    let overlay = if plan.patches.is_empty() { nothing } else { plan.overlay.clone() };
+                    let overlay = if plan.patches.is_empty() {
+                        nothing
+                    } else {
+                        plan.overlay.clone()
+                    };
                     Stand::Repairs {
                         wanted: path::merge(draft.json(), &overlay),
                         overlay,

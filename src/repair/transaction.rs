@@ -13,6 +13,7 @@
 //!   right after the stage was pointed, and the stage is pointed back.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -155,8 +156,8 @@ pub struct Looked {
     expected: Option<Editor>,
     /// Each stage's deployment before the first patch.
     stages: BTreeMap<String, String>,
-    /// Stages that a deployment brings nothing but the repair.
-    clean: BTreeSet<String>,
+    /// Stages that a deployment brings nothing but the repair, each with what it served before.
+    clean: BTreeMap<String, Arc<Value>>,
     /// What `disableExecuteApiEndpoint` may be: as it was read, and as it will be after the patches.
     execute_api: [Value; 2],
 }

@@ -28,9 +28,9 @@ pub const STORY: [&str; 19] = [
     "GetRestApi",
     "GetStage",
     "point prod",
+    "GetDeployments",
     "GetStages",
     "GetExport",
-    "GetDeployments",
 ];
 
 /// `GET /items` calls its backend in clear text, live on both stages.

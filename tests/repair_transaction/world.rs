@@ -247,11 +247,17 @@ pub fn foreign_published(last: &Sent, sent: &Sent, desk: &Desk) -> Vec<Path> {
 
 /// What callers never meet, or what takes effect without a deployment.
 fn unmet(at: &Path, before: &Value, after: &Value) -> bool {
+    // A model that nothing uses, and any model's description.
     let told = |snapshot: &Value| {
         let models = snapshot["models"].as_array().cloned().unwrap_or_default();
-        models
-            .into_iter()
-            .map(|model| (model["name"].clone(), model["schema"].clone()))
+        let used = |model: &Value| {
+            let name = model["name"].to_string();
+            let others = models.iter().filter(|other| other["name"] != model["name"]);
+            snapshot["resources"].to_string().contains(&name)
+                || others.clone().any(|other| other.to_string().contains(&name))
+        };
+        let told = models.iter().filter(|model| used(model));
+        told.map(|model| (model["name"].clone(), model["schema"].clone()))
             .collect::<Vec<_>>()
     };
     let keys: Vec<&str> = at.keys().iter().map(String::as_str).collect();
@@ -269,7 +275,6 @@ fn unmet(at: &Path, before: &Value, after: &Value) -> bool {
             "responseParameters",
             ..,
         ] => true,
-        // A model's description.
         ["models"] => told(before) == told(after),
         // A resource without methods.
         ["resources", _] => [before, after]

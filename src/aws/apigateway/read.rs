@@ -194,11 +194,16 @@ async fn compared(
 ) -> Result<(Result<Arc<Value>, String>, bool), Error> {
     let known = cache.get(client, id, deployment, stage);
     let fresh = export(client, id, stage).await?;
-    let moved = matches!((&known, &fresh), (Some(known), Ok(fresh)) if deployed(known) != deployed(fresh));
+    let moved = matches!((&known, &fresh), (Some(known), Ok(fresh)) if !same_deployment(known, fresh));
     if let (None, Ok(fresh)) = (known, &fresh) {
         cache.put(client, id, deployment, stage, fresh.clone());
     }
     Ok((fresh, moved))
+}
+
+/// Whether two exports show the same deployment, by whichever stages they were made.
+pub fn same_deployment(one: &Value, other: &Value) -> bool {
+    deployed(one) == deployed(other)
 }
 
 /// An export without what is the stage's, by which it was made: its name stands in the servers' addresses. Nor is the API's name

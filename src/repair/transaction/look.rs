@@ -29,7 +29,7 @@ impl Transaction<'_> {
             held: vec![],
             expected: None,
             stages: BTreeMap::new(),
-            clean: BTreeSet::new(),
+            clean: BTreeMap::new(),
             execute_api: [Value::Null, Value::Null],
         };
         let deploying = parts.iter().any(Part::deploys);
@@ -92,10 +92,11 @@ impl Sight<'_> {
                 .filter_map(|part| self.refusal(part, &clean, looked))
                 .collect();
             if refused.is_empty() {
-                let is_clean = |(stage, clean): (String, Cleanliness)| (clean == Cleanliness::Clean).then_some(stage);
                 let execute_api = |editor: &Editor| editor.rest_api.get(EXECUTE_API).cloned().unwrap_or_default();
                 looked.execute_api = [execute_api(&self.editor), execute_api(&expected)];
-                looked.clean = clean.into_iter().filter_map(is_clean).collect();
+                let clean = clean.into_iter().filter(|(_, clean)| *clean == Cleanliness::Clean);
+                let served = |stage: String| Some((stage.clone(), self.exports.get(&stage)?.export.clone().ok()?));
+                looked.clean = clean.filter_map(|(stage, _)| served(stage)).collect();
                 looked.expected = ready.iter().any(Part::deploys).then_some(expected);
                 break;
             }

@@ -9,7 +9,7 @@ use super::{EXECUTE_API, End, Ledger, Looked, Part, Transaction, has_canary};
 use crate::api::drift::{Call, Intent};
 use crate::aws::Error;
 use crate::aws::apigateway::compare::{self, Cleanliness, Own};
-use crate::aws::apigateway::read::{self, Editor};
+use crate::aws::apigateway::read::{self, Editor, StageExport};
 use crate::aws::apigateway::write;
 use crate::judge::plan;
 
@@ -63,10 +63,17 @@ impl<L: Ledger> Publishing<'_, L> {
             return self.reject(&deployment, &how).await;
         }
         let known = self.deployments().await?;
-        if let Some(end) = self.point(&deployment).await? {
-            return Ok(end);
+        let pointed = self.point(&deployment).await;
+        let newer = self.deployments().await;
+        // However far it came: what was pointed is looked at.
+        let served = self.served().await?;
+        if let Some(edits) = self.strange(&deployment, &again, &served) {
+            return self.take_back(&deployment, &edits).await;
         }
-        self.look_back(&deployment, &again, &known).await
+        match pointed? {
+            Some(end) => Ok(end),
+            None => Ok(self.conclude(&deployment, &served, &known, newer?)),
+        }
     }
 
     /// Step 3: a deployment that no caller meets yet. One that an earlier attempt made of the same editor is found by its
@@ -151,9 +158,60 @@ impl<L: Ledger> Publishing<'_, L> {
         Ok(None)
     }
 
-    /// What could not be prevented is seen here: edits that came and went around the deployment, and deployments of others
-    /// in the last moment.
-    async fn look_back(&self, deployment: &str, again: &Editor, known: &BTreeSet<String>) -> Result<End, Error> {
+    /// Edits that came and went around the deployment could not be prevented; here they are seen: what a stage serves now that
+    /// nobody read in the editor, where before it served nothing of the kind.
+    fn strange(&self, deployment: &str, again: &Editor, served: &BTreeMap<String, StageExport>) -> Option<Vec<String>> {
+        let pointed = served.iter().filter(|(_, now)| now.deployment_id == deployment);
+        pointed.into_iter().find_map(|(stage, now)| {
+            let (Some(before), Ok(export)) = (self.looked.clean.get(stage), &now.export) else {
+                return None;
+            };
+            if read::same_deployment(export, before) {
+                return None; // the export does not show the deployment yet
+            }
+            let own = self.own(stage);
+            match (
+                compare::compare(again, export, &own),
+                compare::compare_only(again, export, &own),
+            ) {
+                (Cleanliness::Dirty(edits) | Cleanliness::CannotTell(edits), _) | (_, Cleanliness::Dirty(edits)) => {
+                    Some(edits)
+                }
+                // Whether an own property is live is for the next reading to prove.
+                _ => None,
+            }
+        })
+    }
+
+    /// Deployments of others in the last moment could not be prevented either.
+    fn conclude(
+        &self,
+        deployment: &str,
+        served: &BTreeMap<String, StageExport>,
+        known: &BTreeSet<String>,
+        newer: BTreeSet<String>,
+    ) -> End {
+        let elsewhere = |stage: &&String| served.get(*stage).is_none_or(|now| now.deployment_id != deployment);
+        if let Some(stage) = self.stages.keys().find(elsewhere) {
+            return End::Overtaken(format!(
+                "somebody pointed stage {stage} elsewhere right after it was pointed at deployment {deployment}"
+            ));
+        }
+        // Which stages they were meant for, nothing tells any more.
+        let newer: Vec<String> = newer.into_iter().filter(|id| !known.contains(id)).collect();
+        if newer.is_empty() {
+            return End::Applied {
+                deployment: Some(deployment.to_owned()),
+            };
+        }
+        End::Collided(format!(
+            "somebody made deployment {} at the same moment; check which one the stages should serve",
+            newer.join(", ")
+        ))
+    }
+
+    /// What the stages serve now, by fresh exports.
+    async fn served(&self) -> Result<BTreeMap<String, StageExport>, Error> {
         let Transaction {
             reader,
             endpoint,
@@ -161,43 +219,7 @@ impl<L: Ledger> Publishing<'_, L> {
             ..
         } = self.transaction;
         let stages: Vec<String> = self.stages.keys().cloned().collect();
-        let found = read::read_stage_exports(reader, &endpoint.id, &stages, exports).await?;
-        for (stage, found) in &found {
-            let (true, true, Ok(export)) = (
-                found.deployment_id == deployment,
-                self.looked.clean.contains(stage),
-                &found.export,
-            ) else {
-                continue;
-            };
-            if let Cleanliness::Dirty(edits) = compare::compare(again, export, &self.own(stage)) {
-                return self.take_back(deployment, &edits).await;
-            }
-        }
-        for stage in &stages {
-            let now = found.get(stage).map_or("", |found| found.deployment_id.as_str());
-            if now != deployment {
-                return Ok(End::Overtaken(format!(
-                    "somebody pointed stage {stage} elsewhere right after it was pointed at deployment {deployment}"
-                )));
-            }
-        }
-        let mut newer = self.deployments().await?;
-        newer.retain(|id| !known.contains(id) && id != deployment);
-        if !newer.is_empty() {
-            let stages = reader.get_stages(&endpoint.id).await?;
-            newer.retain(|id| !stages.iter().any(|stage| stage["deploymentId"] == **id));
-        }
-        if newer.is_empty() {
-            return Ok(End::Applied {
-                deployment: Some(deployment.to_owned()),
-            });
-        }
-        let newer: Vec<String> = newer.into_iter().collect();
-        Ok(End::Collided(format!(
-            "somebody made deployment {} at the same moment; check which one the stages should serve",
-            newer.join(", ")
-        )))
+        read::read_stage_exports(reader, &endpoint.id, &stages, exports).await
     }
 
     /// Points the stages back to what they had: somebody's edit was in the deployment, and in no reading before or after it.

@@ -20,9 +20,9 @@ use kube::{Client, ResourceExt};
 use plumbline::api::{AwsAccount, AwsEndpoint, Drift, EndpointException, EndpointPolicy};
 use serde_json::{Value, json};
 
+pub use wait::{until, until_seen};
 #[allow(unused_imports)] // not every target tells a story of them
 pub use {aws::replace, front::Front};
-pub use wait::{until, until_seen};
 
 pub const REGION: &str = "eu-west-1";
 
