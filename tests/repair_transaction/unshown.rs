@@ -25,6 +25,7 @@ fn assumed(anna: &Colleague) {
 
 #[tokio::test]
 async fn a_field_that_is_not_surely_shown_is_clean_only_at_its_default() {
+    #[expect(clippy::type_complexity, reason = "a table of this test alone")]
     let fields: &[(&str, fn(&Colleague), &str)] = &[
         (
             "cacheNamespace",

@@ -112,7 +112,7 @@ impl std::fmt::Debug for Wire {
 }
 
 impl Wire {
-    pub fn new(sim: Awsim, clock: Clock, api: &str) -> Self {
+    pub fn new(sim: &Awsim, clock: Clock, api: &str) -> Self {
         let wire = Wire(Arc::new(Inner {
             sim: sim.clone(),
             clock,

@@ -108,7 +108,7 @@ impl World {
             ..Api::default()
         };
         let api = sim.seed(&Seed::apis(vec![api]), clock.now()).unwrap().remove(0);
-        let wire = Wire::new(sim.clone(), clock.clone(), &api);
+        let wire = Wire::new(&sim, clock.clone(), &api);
         let anna = Colleague {
             sim,
             clock: clock.clone(),

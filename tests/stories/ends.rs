@@ -66,7 +66,7 @@ async fn a_deleted_policy_ends_its_drifts_and_leaves_their_history() {
         .await
         .unwrap();
     let over = world.told("tracing", "Resolved").await;
-    assert_eq!(reason(&over), "PolicyDeleted", "{}", show(&[over.clone()]));
+    assert_eq!(reason(&over), "PolicyDeleted", "{}", show(std::slice::from_ref(&over)));
     assert_eq!(uid(&over), uid(&drift));
     assert!(world.audit_of(&over, "resolved").await.contains("PolicyDeleted"));
 }
@@ -76,7 +76,7 @@ async fn a_withdrawn_grant_ends_its_drifts() {
     let (world, _) = untraced("grant-withdrawn").await;
     world.change_account(json!({"grants": []})).await;
     let over = world.told("tracing", "Resolved").await;
-    assert_eq!(reason(&over), "AccountRemoved", "{}", show(&[over.clone()]));
+    assert_eq!(reason(&over), "AccountRemoved", "{}", show(std::slice::from_ref(&over)));
 }
 
 #[tokio::test]
@@ -89,7 +89,7 @@ async fn a_deleted_account_ends_its_drifts_takes_its_endpoints_and_its_lease() {
         .await
         .unwrap();
     let over = world.told("tracing", "Resolved").await;
-    assert_eq!(reason(&over), "AccountRemoved", "{}", show(&[over.clone()]));
+    assert_eq!(reason(&over), "AccountRemoved", "{}", show(std::slice::from_ref(&over)));
     assert!(
         world.audit_of(&over, "resolved").await.contains("AccountRemoved"),
         "told to the sinks that the account had"
@@ -111,7 +111,7 @@ async fn a_repair_under_way_is_taken_back_when_its_account_is_deleted() {
     let accounts: Api<AwsAccount> = world.accounts();
     accounts.delete(&world.name, &DeleteParams::default()).await.unwrap();
     let over = world.told("backends-over-https", "Resolved").await;
-    assert_eq!(reason(&over), "AccountRemoved", "{}", show(&[over.clone()]));
+    assert_eq!(reason(&over), "AccountRemoved", "{}", show(std::slice::from_ref(&over)));
     assert!(message(&over).contains("taken back"), "{}", message(&over));
     assert_eq!(anna.backend(&api).await, PLAIN, "the editor holds what Anna wrote");
     assert_eq!(anna.deployment(&api, "prod").await, live, "callers met nothing of it");
@@ -128,7 +128,7 @@ async fn a_repair_under_way_is_taken_back_when_its_grant_is_withdrawn() {
     let (world, anna, api) = half_repaired("grant-withdrawn-midway").await;
     world.change_account(json!({"grants": []})).await;
     let over = world.told("backends-over-https", "Resolved").await;
-    assert_eq!(reason(&over), "AccountRemoved", "{}", show(&[over.clone()]));
+    assert_eq!(reason(&over), "AccountRemoved", "{}", show(std::slice::from_ref(&over)));
     assert!(message(&over).contains("taken back"), "{}", message(&over));
     assert_eq!(anna.backend(&api).await, PLAIN);
 }
@@ -145,7 +145,7 @@ async fn what_somebody_else_wrote_meanwhile_is_not_taken_back() {
         .unwrap();
     world.start().await;
     let over = world.told("backends-over-https", "Resolved").await;
-    assert_eq!(reason(&over), "PolicyDeleted", "{}", show(&[over.clone()]));
+    assert_eq!(reason(&over), "PolicyDeleted", "{}", show(std::slice::from_ref(&over)));
     assert!(
         message(&over).contains("somebody else has changed"),
         "{}",
@@ -184,7 +184,7 @@ async fn a_repair_that_callers_meet_already_is_finished_when_its_policy_is_delet
         .unwrap();
     world.start().await;
     let over = world.told("backends-over-https", "Resolved").await;
-    assert_eq!(reason(&over), "PolicyDeleted", "{}", show(&[over.clone()]));
+    assert_eq!(reason(&over), "PolicyDeleted", "{}", show(std::slice::from_ref(&over)));
     assert!(message(&over).contains("finished"), "{}", message(&over));
     let served = |stage: &str| world.served(&api, stage);
     assert_eq!(served("dev"), served("prod"), "both serve the repair");
@@ -217,11 +217,11 @@ async fn an_endpoint_is_gone_only_after_a_complete_list() {
     anna.0.delete_rest_api().rest_api_id(&api).send().await.unwrap();
     world.account_observed("Unknown").await;
     let drift = world.all_drifts().await.remove(0);
-    assert_eq!(phase(&drift), "Detected", "{}", show(&[drift.clone()]));
+    assert_eq!(phase(&drift), "Detected", "{}", show(std::slice::from_ref(&drift)));
     assert_eq!(world.my_endpoints().await.len(), 2);
     world.sim.clear_faults();
     let over = world.told("tracing", "Resolved").await;
-    assert_eq!(reason(&over), "Gone", "{}", show(&[over.clone()]));
+    assert_eq!(reason(&over), "Gone", "{}", show(std::slice::from_ref(&over)));
     until("its AwsEndpoint is gone", || async {
         (world.my_endpoints().await.len() == 1).then_some(())
     })

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::support::life::uid;
 use crate::support::{World, controller, is, phase, reason, show, until};
 
-async fn unreadable(world: &World) {
+fn unreadable(world: &World) {
     world.sim.fault(Fault::error(
         "GetRestApis",
         503,
@@ -54,7 +54,7 @@ async fn after_a_restart_nothing_is_concluded_before_the_first_complete_read() {
     world.aws.machines().await;
     let endpoints = world.my_endpoints().await;
 
-    unreadable(&world).await;
+    unreadable(&world);
     world.start().await;
     refused(&world, 3).await;
     let after = world.all_drifts().await;
@@ -89,7 +89,7 @@ async fn what_nobody_has_looked_at_for_three_sweeps_is_unknown() {
     // It was long ago.
     let then = json!({"status": {"lastSweepTime": "2026-01-01T00:00:00Z"}});
     world.merge_status(&world.accounts(), &world.name, then).await;
-    unreadable(&world).await;
+    unreadable(&world);
     world.start().await;
     until("the policy is unknown, and says since when nobody looked", || async {
         let policy = world.policies().get("https-only").await.ok()?;

@@ -34,18 +34,18 @@ type Edit = (&'static str, fn(&mut Editor));
 fn two_readings_of_one_editor_are_the_same_however_they_are_written() {
     let rows: &[Edit] = &[
         ("when it was made means nothing", |e| {
-            e.rest_api["createdDate"] = json!(2)
+            e.rest_api["createdDate"] = json!(2);
         }),
         ("lists have no order", |e| {
-            e.rest_api["binaryMediaTypes"] = json!(["c/d", "a/b"])
+            e.rest_api["binaryMediaTypes"] = json!(["c/d", "a/b"]);
         }),
         ("nor have authorizers", |e| e.authorizers.reverse()),
         ("nor resources", |e| e.resources.reverse()),
         ("nothing and an empty map are the same", |e| {
-            pets(e)["requestParameters"] = json!({})
+            pets(e)["requestParameters"] = json!({});
         }),
         ("an authorizer of a method that asks none", |e| {
-            pets(e)["authorizerId"] = json!("x")
+            pets(e)["authorizerId"] = json!("x");
         }),
         ("ARNs may be written long", |e| {
             let text = e.rest_api["policy"].as_str().unwrap();
@@ -70,40 +70,40 @@ fn two_readings_of_one_editor_are_the_same_however_they_are_written() {
 fn every_edit_is_a_difference_and_told() {
     let rows: &[Edit] = &[
         ("GET /pets methodIntegration.uri", |e| {
-            pets(e)["methodIntegration"]["uri"] = json!("https://b")
+            pets(e)["methodIntegration"]["uri"] = json!("https://b");
         }),
         ("GET /pets methodIntegration", |e| {
             pets(e).as_object_mut().unwrap().remove("methodIntegration");
         }),
         ("GET /pets requestParameters", |e| {
-            pets(e)["requestParameters"] = json!({"method.request.header.X": true})
+            pets(e)["requestParameters"] = json!({"method.request.header.X": true});
         }),
         // Unlike other nothings: bodies pass through.
         ("methodIntegration.requestTemplates[\"a/b\"]", |e| {
             pets(e)["methodIntegration"]["requestTemplates"]["a/b"] = Value::Null;
         }),
         ("PUT /pets was added", |e| {
-            e.resources[0]["resourceMethods"]["PUT"] = json!({})
+            e.resources[0]["resourceMethods"]["PUT"] = json!({});
         }),
         ("GET /pets was removed", |e| {
-            e.resources[0]["resourceMethods"] = json!({})
+            e.resources[0]["resourceMethods"] = json!({});
         }),
         ("policy of the API", |e| {
-            e.rest_api["policy"] = json!("{\"Statement\":[]}")
+            e.rest_api["policy"] = json!("{\"Statement\":[]}");
         }),
         ("binaryMediaTypes of the API", |e| {
-            e.rest_api["binaryMediaTypes"] = json!(["a/b"])
+            e.rest_api["binaryMediaTypes"] = json!(["a/b"]);
         }),
         ("the authorizer z was added", |e| e.authorizers.push(json!({"id": "z"}))),
         ("the authorizer x was changed", |e| {
-            e.authorizers[0]["name"] = json!("other")
+            e.authorizers[0]["name"] = json!("other");
         }),
         ("the model M was added", |e| e.models.push(json!({"name": "M"}))),
         ("the request validator v was added", |e| {
-            e.request_validators.push(json!({"id": "v"}))
+            e.request_validators.push(json!({"id": "v"}));
         }),
         ("the gateway response T was added", |e| {
-            e.gateway_responses.push(json!({"responseType": "T"}))
+            e.gateway_responses.push(json!({"responseType": "T"}));
         }),
     ];
     for (told, change) in rows {
