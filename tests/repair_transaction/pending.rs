@@ -125,8 +125,6 @@ const EDITS: &[(&str, Edit, Reason, &str)] = &[
     ("the policy lost its Deny", |a| a.patch("", "replace /policy", &open().to_string()), Pending, "the API's policy"),
     ("the very URI was drafted anew, and still in clear text", |a| a.uri("GET /items", "http://v2.example.com/items"),
         Pending, "GET /items methodIntegration.uri: deployed http://backend.example.com/items, drafted http://v2.example.com/items"),
-    ("the very URI was drafted anew", |a| a.uri("GET /items", "https://v2.example.com/items"),
-        Pending, "GET /items methodIntegration.uri: deployed http://backend.example.com/items, drafted https://v2.example.com/items"),
 ];
 
 #[tokio::test]
@@ -165,6 +163,29 @@ async fn unfinished_work_of_any_kind_holds_the_repair_until_it_is_finished() {
         let lost = plumbline::judge::path::differences(&before, &after["editor"]);
         let repaired = lost.iter().all(|at| world.desk.is_repair(at, at.get(&after["editor"])));
         assert!(repaired, "{why}: {lost:?}");
+    }
+}
+
+#[tokio::test]
+async fn somebodys_own_mending_is_theirs_to_deploy() {
+    for (allow, reason) in [(false, Reason::Disruptive), (true, Reason::RedeployPending)] {
+        let mut policy = https();
+        for rule in policy["rules"].as_array_mut().unwrap() {
+            rule["allowDisruption"] = json!(allow);
+        }
+        let mut world = World::of(&[], policy, furnished).await;
+        in_clear_text(&world.anna);
+        world.anna.uri("GET /items", "https://v2.example.com/items");
+        let drafted = world.anna.state();
+        let round = world.round().await;
+        assert!(round.writes().is_empty(), "{:?}", round.story());
+        assert_eq!(world.anna.state(), drafted, "nothing is touched");
+        let waits = world.desk.record("backends-over-https").waits.clone().unwrap();
+        assert_eq!(
+            waits.0, reason,
+            "another value than the last compliant one leads callers elsewhere: {}",
+            waits.1
+        );
     }
 }
 

@@ -263,7 +263,11 @@ async fn what_is_patched_is_what_was_judged() {
         ("GetMethod", 1, "right before the last read"),
     ];
     for (operation, nth, when) in windows {
-        for theirs in ["http://v2.example.com/items", "https://v2.example.com/items"] {
+        for (theirs, reason) in [
+            ("http://v2.example.com/items", Reason::RedeployPending),
+            // It leads callers elsewhere, and that is asked first.
+            ("https://v2.example.com/items", Reason::Disruptive),
+        ] {
             let mut world = World::new().await;
             in_clear_text(&world.anna);
             once(
@@ -283,7 +287,7 @@ async fn what_is_patched_is_what_was_judged() {
             let record = world.desk.record("backends-over-https");
             assert_eq!(
                 record.waits.as_ref().unwrap().0,
-                Reason::RedeployPending,
+                reason,
                 "{when}: {theirs} is a draft like others"
             );
         }

@@ -366,7 +366,7 @@ async fn two_policies_that_want_different_values_name_each_other_until_one_has_p
         assert_eq!(phase(&drift), "Waiting");
         let message = &drift.status.as_ref().unwrap().message;
         let names = format!(
-            "{}/{other}, rule {other} wants another value with the same priority",
+            "{}/{other}, rule {other} wants another value, and it has the same priority",
             world.name
         );
         assert!(message.contains(&names), "{who}: {message}");
