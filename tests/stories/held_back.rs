@@ -382,7 +382,7 @@ async fn two_policies_that_want_different_values_name_each_other_until_one_has_p
     let drift = world.drift("right", "is overruled", |d| reason(d) == "Overruled").await;
     let message = &drift.status.as_ref().unwrap().message;
     let names = format!(
-        "{}/left, rule left wants another value and has the higher priority",
+        "{}/left, rule left wants another value, and it has the higher priority",
         world.name
     );
     assert!(message.contains(&names), "{message}");
