@@ -11,13 +11,14 @@ use crate::world::{STAGES, World, open};
 const CLEAR: &str = "http://backend.example.com/items";
 
 /// The calls of a repair of one method that both stages serve.
-pub const STORY: [&str; 19] = [
+pub const STORY: [&str; 20] = [
     "the editor",
     "GetStages",
     "GetExport",
     "GetMethod",
     "UpdateIntegration",
     "the editor",
+    "GetDeployments",
     "CreateDeployment",
     "the editor",
     "GetDeployment",

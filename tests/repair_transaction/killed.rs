@@ -69,7 +69,7 @@ async fn killed_at_any_call_it_ends_repaired_with_one_deployment() {
 #[tokio::test]
 async fn killed_twice_it_still_makes_one_deployment() {
     let all = calls().await;
-    let create = 6 + 2 + 4 * 2 + 1 + 6; // the look, the patches each with its read, one more for the stage, the editor
+    let create = 6 + 2 + 4 * 2 + 1 + 6 + 1; // the look, the patches each with its read, one more for the stage, the editor, the list
     assert!(all[create], "the deployment is made here");
     for second in (0..all.len()).step_by(3) {
         let mut world = World::new().await;
@@ -148,7 +148,7 @@ async fn without_a_persisted_intent_nothing_is_deployed() {
 
 /// Killed right after the deployment was made, before any stage was pointed at it.
 async fn killed_with_a_deployment(world: &mut World) -> String {
-    let create = 6 + 2 + 2 + 6;
+    let create = 6 + 2 + 2 + 6 + 1;
     world.desk.kill = Some(Cut {
         after: create,
         applied: true,
@@ -249,6 +249,51 @@ async fn a_deployment_that_may_hold_somebodys_edit_is_never_pointed_at() {
     world.settle().await;
     assert!(world.is_right());
     assert_ne!(world.anna.deployed("prod"), made);
+}
+
+#[tokio::test]
+async fn a_rejected_deployment_is_not_taken_for_the_next_one() {
+    let mut world = World::new().await;
+    in_clear_text(&world.anna);
+    let anna = world.anna.clone();
+    let mut creates = 0;
+    world.wire.between(move |call| match call.operation {
+        "CreateDeployment" => {
+            creates += 1;
+            if creates == 1 {
+                anna.uri("GET /orders", "https://v2.example.com/orders");
+            }
+        }
+        "GetGatewayResponses" if creates == 1 => anna.uri("GET /orders", "https://backend.example.com/orders"),
+        _ => {}
+    });
+    // The first deployment may hold somebody's edit; of the second one nobody hears.
+    let rejected = world.round().await;
+    assert!(matches!(rejected.end, Some(End::Overtaken(_))), "{rejected:?}");
+    world.wire.nobody_between();
+    let first = world.anna.state()["deployments"]
+        .as_array()
+        .unwrap()
+        .last()
+        .unwrap()
+        .clone();
+    world.desk.kill = Some(Cut {
+        after: 6 + 2 + 6 + 1,
+        applied: true,
+    });
+    let killed = world.round().await;
+    assert_eq!(killed.sent.last().unwrap().operation, "CreateDeployment");
+    let second = world.anna.state()["deployments"]
+        .as_array()
+        .unwrap()
+        .last()
+        .unwrap()
+        .clone();
+    world.restart();
+    world.settle().await;
+    assert!(world.is_right());
+    assert_ne!(world.anna.deployed("prod"), first);
+    assert_eq!(world.anna.deployed("prod"), second, "no third deployment");
 }
 
 #[tokio::test]

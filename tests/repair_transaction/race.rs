@@ -468,7 +468,7 @@ impl Witness {
             }
             match sent.pointed() {
                 None => Self::patched(world, last, sent)?,
-                Some((stage, deployment)) => self.pointed(world, round, last, sent, stage, deployment)?,
+                Some((stage, deployment)) => self.pointed(world, round, &all[..at], sent, (stage, deployment))?,
             }
         }
         Ok(())
@@ -551,11 +551,11 @@ impl Witness {
         &mut self,
         world: &World,
         round: &Round,
-        last: &Sent,
+        earlier: &[&Sent],
         sent: &Sent,
-        stage: &str,
-        deployment: &str,
+        (stage, deployment): (&str, &str),
     ) -> Result<(), TestCaseError> {
+        let last = earlier[earlier.len() - 1];
         let pointer = |state: &Value| {
             state["stages"][stage]["deploymentId"]
                 .as_str()
@@ -606,7 +606,15 @@ impl Witness {
                 _ => false,
             };
             prop_assert!(!summarised, "{at} was published, and the deployment's summary tells it");
-            let drafted = at.get(&last.before["editor"]) == at.get(&sent.after["stages"][stage]["snapshot"]);
+            // The six reads of the editor that followed the deployment.
+            let end = earlier
+                .iter()
+                .rposition(|sent| sent.operation == "GetGatewayResponses")
+                .unwrap();
+            let published = at.get(&sent.after["stages"][stage]["snapshot"]);
+            let drafted = earlier[end - 5..=end]
+                .iter()
+                .all(|read| at.get(&read.before["editor"]) == published);
             prop_assert!(
                 !drafted,
                 "{at} was published while it stood in the editor, for everybody to read"

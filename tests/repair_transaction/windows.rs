@@ -175,7 +175,7 @@ async fn a_deployment_for_all_stages_that_is_overwritten_on_one_is_told() {
 
 #[tokio::test]
 async fn somebodys_deployment_at_another_moment_is_no_collision() {
-    for (operation, nth) in [("GetDeployments", 1), ("GetExport", 3)] {
+    for (operation, nth) in [("GetDeployments", 2), ("GetExport", 3)] {
         let mut world = World::new().await;
         in_clear_text(&world.anna);
         let elsewhere = |a: &Colleague| drop(a.ok("POST /deployments", &json!({"stageName": "test"})));
@@ -305,7 +305,7 @@ async fn a_drift_that_is_found_while_the_process_is_down_gets_a_deployment_that_
     world.anna.uri("POST /items", "http://backend.example.com/items");
     in_clear_text(&world.anna);
     world.desk.edit(only("'GET'"));
-    let create = 6 + 2 + 2 + 6;
+    let create = 6 + 2 + 2 + 6 + 1;
     world.desk.kill = Some(Cut {
         after: create,
         applied: true,

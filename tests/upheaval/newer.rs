@@ -7,7 +7,7 @@ use plumbline::api::{AwsAccount, Drift, EndpointPolicy};
 use serde_json::{Value, json};
 
 use crate::alone;
-use crate::support::{World, https_only_rules, reason, until};
+use crate::support::{World, https_only_rules, reason, show, until};
 
 /// Makes the definitions those of a newer version: an enumeration takes one value more.
 async fn newer(world: &World, definition: &str, at: &str, value: &str) {
@@ -136,7 +136,12 @@ async fn drifts_of_a_policy_that_cannot_be_read_any_more_stay_as_they_are() {
     world.swept(2).await;
     let after = world.all_drifts().await;
     assert_eq!(after.len(), 1);
-    assert_eq!(after[0].resource_version(), drift.resource_version(), "{after:?}");
+    assert_eq!(
+        after[0].resource_version(),
+        drift.resource_version(),
+        "{}",
+        show(&after)
+    );
 
     patched(&policies, "audited", false, json!({"spec": {"enforcement": "Enforce"}})).await;
     let over = world.told("tracing", "Resolved").await;
@@ -166,9 +171,13 @@ async fn a_drift_of_a_newer_version_is_left_alone_and_not_opened_again() {
             listed.items.iter().filter(of).cloned().collect::<Vec<_>>()
         }
     };
-    until("the other stage's drift is found", || async {
-        (of_stage("dev").await.len() == 1).then_some(())
-    })
+    until(
+        "the other stage's drift is found, and the endpoint counts both",
+        || async {
+            let endpoint = world.my_endpoints().await.remove(0);
+            (of_stage("dev").await.len() == 1 && endpoint.status?.drift == 2).then_some(())
+        },
+    )
     .await;
     world.kill_and_bury().await;
     world.start().await;
@@ -213,7 +222,12 @@ async fn an_account_that_cannot_be_read_is_not_gone() {
     })
     .await;
     let after = world.all_drifts().await;
-    assert_eq!(after[0].resource_version(), drift.resource_version(), "{after:?}");
+    assert_eq!(
+        after[0].resource_version(),
+        drift.resource_version(),
+        "{}",
+        show(&after)
+    );
     assert_eq!(world.my_endpoints().await.len(), 1);
 
     patched(&accounts, &world.name, false, older).await;

@@ -94,16 +94,28 @@ impl<L: Ledger> Publishing<'_, L> {
                 && intent.description.starts_with(&mark(&content, &intent.stages))
         };
         let earlier = self.parts.iter().filter_map(|p| p.intent.as_ref()).find(of_this);
+        let made = reader.get_deployments(&endpoint.id).await?;
         if let Some(intent) = earlier
-            && let Some(found) = write::find_deployment(reader, &endpoint.id, &intent.description).await?
+            && let Some(found) = made.iter().find(|one| text(one, "description") == intent.description)
         {
             let told = self.parts.iter().all(|p| p.intent.as_ref() == Some(intent));
             let persisted = told || self.ledger.intend(&self.uids, Some(intent)).await;
-            return Ok(persisted.then_some(found));
+            return Ok(persisted.then(|| text(found, "id").to_owned()));
         }
+        // One that was rejected looks the same but for its number.
+        let mark = mark(&content, &self.stages);
+        let rejected = made
+            .iter()
+            .filter(|one| text(one, "description").starts_with(&mark))
+            .count();
+        let number = if rejected == 0 {
+            String::new()
+        } else {
+            format!("-{rejected}")
+        };
         let shown = self.uids.iter().take(8).cloned().collect::<Vec<_>>().join(" ");
         let intent = Intent {
-            description: format!("{}of drifts {shown}", mark(&content, &self.stages)),
+            description: format!("{mark}{number} of drifts {shown}"),
             plan_digest: plan::digest(patches),
             stages: self.stages.clone(),
             deployment_id: None,
@@ -252,9 +264,8 @@ impl<L: Ledger> Publishing<'_, L> {
     async fn deployments(&self) -> Result<BTreeSet<String>, Error> {
         let Transaction { reader, endpoint, .. } = self.transaction;
         let all = reader.get_deployments(&endpoint.id).await?;
-        let text = |one: &Value, key: &str| one.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
         let others = all.iter().filter(|one| !text(one, "description").starts_with(MARK));
-        Ok(others.map(|one| text(one, "id")).collect())
+        Ok(others.map(|one| text(one, "id").to_owned()).collect())
     }
 }
 
@@ -263,5 +274,9 @@ const MARK: &str = "Plumbline repair";
 /// What a deployment's description begins with: what it holds, and what it replaces.
 fn mark(content: &str, stages: &BTreeMap<String, String>) -> String {
     let identity = serde_json::json!([content, stages]).to_string();
-    format!("{MARK} {} ", &plan::hex(identity.as_bytes())[..16])
+    format!("{MARK} {}", &plan::hex(identity.as_bytes())[..16])
+}
+
+fn text<'a>(deployment: &'a Value, key: &str) -> &'a str {
+    deployment.get(key).and_then(Value::as_str).unwrap_or_default()
 }
