@@ -47,7 +47,7 @@ class Controllers:
             first = self._first(live)
             again = [self._again(live, str(number)) for number in range(steady)]
         self._lab.kubectl("delete", "-f", HERE / "account.yaml", "-f", ROOT / "demo" / "policy.yaml")
-        self._lab.kubectl("delete", "awsendpoints", "--all", PATIENCE)
+        self._lab.kubectl("delete", "--raw", "/apis/plumbline.dev/v1alpha1/awsendpoints")
         return first, again
 
     def _start(self) -> tuple[Child, Live]:

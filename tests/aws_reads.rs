@@ -3,13 +3,16 @@
 #![allow(clippy::unwrap_used)] // helpers of tests are tests
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
 use awsim::seed::{Fleet, Seed};
 use awsim::{Awsim, Fault, Options, Running};
+use jiff::Timestamp;
 use plumbline::api::drift::{Call, PatchOperation};
+use plumbline::api::policy::EndpointType;
 use plumbline::aws::Class;
 use plumbline::aws::apigateway::Client;
 use plumbline::aws::apigateway::read::{self, Depth, ExportCache};
@@ -17,6 +20,11 @@ use plumbline::aws::apigateway::write;
 use plumbline::aws::budget::Budget;
 use plumbline::aws::gate::{Counts, Fence, Gate};
 use plumbline::aws::session;
+use plumbline::inventory::sweep::{self, Listener};
+use plumbline::inventory::{Hand, Inventory};
+use plumbline::judge::Snapshot;
+use plumbline::judge::snapshot::{EndpointId, Known};
+use serde_json::Value;
 
 const ACCOUNT: &str = "111122223333";
 const REGION: &str = "eu-west-1";
@@ -122,6 +130,151 @@ async fn a_sweep_makes_the_fewest_calls() {
     assert_eq!(world.counted(), later.into(), "a deployment never changes");
     world.sweep(Depth::Stages).await;
     assert_eq!(world.counted(), [("GetRestApis", 1), ("GetStages", 12)].into());
+}
+
+/// Keeps what a sweep finds, as the controller does, and notes in which way each endpoint was told of.
+#[derive(Default)]
+struct Keeper {
+    inventory: Inventory,
+    told: Mutex<Vec<(String, &'static str)>>,
+}
+
+impl Listener for Keeper {
+    async fn listed(&self, _: &str, _: &BTreeMap<EndpointId, Value>) {}
+
+    async fn read(
+        &self,
+        id: &EndpointId,
+        depth: Depth,
+        begun: std::time::Instant,
+        result: Result<Arc<Snapshot>, plumbline::aws::Error>,
+    ) {
+        let news = match result {
+            Ok(snapshot) => self
+                .inventory
+                .keep(&id.id, &snapshot, depth, Hand::Anybody, begun, Timestamp::UNIX_EPOCH),
+            Err(error) => self
+                .inventory
+                .failed(&id.id, &error.to_string(), begun, Timestamp::UNIX_EPOCH),
+        };
+        self.tell(id, if news { "news" } else { "the same" });
+    }
+
+    fn known(&self, id: &EndpointId, depth: Depth) -> Option<String> {
+        self.inventory.digest(&id.id, depth)
+    }
+
+    async fn unchanged(&self, id: &EndpointId) {
+        self.inventory.unchanged(&id.id, Timestamp::UNIX_EPOCH);
+        self.tell(id, "unchanged");
+    }
+}
+
+impl Keeper {
+    fn tell(&self, id: &EndpointId, how: &'static str) {
+        self.told.lock().unwrap().push((id.id.clone(), how));
+    }
+
+    /// What was told of the first API, and of the others.
+    async fn sweep(&self, world: &World, cache: &ExportCache) -> (&'static str, Vec<&'static str>) {
+        let swept = sweep::region(&world.client, ACCOUNT, REGION, Depth::Live, cache, Duration::ZERO, self).await;
+        assert!(
+            swept.failure.is_none() || swept.endpoints == world.apis.len(),
+            "{swept:?}"
+        );
+        let told = std::mem::take(&mut *self.told.lock().unwrap());
+        let (first, others): (Vec<_>, Vec<_>) = told.into_iter().partition(|(id, _)| id == world.api());
+        assert_eq!(first.len(), 1, "{first:?}");
+        (first[0].1, others.into_iter().map(|(_, how)| how).collect())
+    }
+
+    /// What is kept of the first API says what a reading that nobody kept says.
+    async fn is_right(&self, world: &World) {
+        let id = EndpointId {
+            account_id: ACCOUNT.into(),
+            region: REGION.into(),
+            type_: EndpointType::RestApi,
+            id: world.api().into(),
+        };
+        let fresh = sweep::again(&world.client, &id, Depth::Live, &ExportCache::new()).await;
+        let kept = self.inventory.get(world.api()).unwrap().snapshot.unwrap();
+        let told = |snapshot: &Snapshot| {
+            let resources = snapshot.resources.iter().map(|resource| {
+                let shown = |known: &Known| match known {
+                    Known::Shown { document, hidden } => format!("{} {hidden:?}", document.json()),
+                    other => format!("{other:?}"),
+                };
+                let live: Vec<_> = resource
+                    .live
+                    .iter()
+                    .map(|l| (l.stage.clone(), shown(&l.known)))
+                    .collect();
+                let draft = resource.draft.as_ref().map(|draft| draft.json().to_string());
+                format!("{} {:?} {draft:?} {live:?}", resource.key, resource.address)
+            });
+            (snapshot.digest.clone(), resources.collect::<Vec<_>>())
+        };
+        assert_eq!(told(&kept), told(&fresh.unwrap()));
+    }
+}
+
+#[tokio::test]
+async fn a_sweep_puts_together_only_what_is_new() {
+    let world = world(fleet(3, 4), Budget::unlimited()).await;
+    let (keeper, cache, api) = (Keeper::default(), ExportCache::new(), world.api());
+    assert_eq!(keeper.sweep(&world, &cache).await, ("news", vec!["news"; 2]));
+    keeper.is_right(&world).await;
+    for why in ["read again, and the exports confirmed", "and again"] {
+        assert_eq!(
+            keeper.sweep(&world, &cache).await,
+            ("unchanged", vec!["unchanged"; 2]),
+            "{why}"
+        );
+    }
+    keeper.is_right(&world).await;
+
+    let others = || vec!["unchanged"; 2];
+    let edit = Call {
+        operation: "UpdateRestApi".into(),
+        parameters: [("restApiId".to_owned(), api.to_owned())].into(),
+        patch_operations: vec![PatchOperation {
+            op: "replace".into(),
+            path: "/minimumCompressionSize".into(),
+            value: Some("7".into()),
+        }],
+    };
+    write::apply(&world.client, &edit).await.unwrap();
+    assert_eq!(keeper.sweep(&world, &cache).await, ("news", others()), "an edit");
+    assert_eq!(keeper.sweep(&world, &cache).await, ("unchanged", others()));
+    keeper.is_right(&world).await;
+
+    let made = write::create_deployment(&world.client, api, "repair 1").await.unwrap();
+    write::point_stage(&world.client, api, "blue", &made).await.unwrap();
+    assert_eq!(keeper.sweep(&world, &cache).await, ("news", others()), "a deployment");
+    keeper.is_right(&world).await;
+
+    let asked = ExportCache::new();
+    let same = ("the same", vec!["the same"; 2]);
+    assert_eq!(
+        keeper.sweep(&world, &asked).await,
+        same,
+        "an export read just now is looked at"
+    );
+
+    world
+        .sim
+        .fault(Fault::error("GetStages", 403, "AccessDeniedException", "no").times(3));
+    assert_eq!(keeper.sweep(&world, &asked).await, ("news", vec!["news"; 2]), "denied");
+    let told = keeper.inventory.get(api).unwrap();
+    assert!(
+        told.failure.is_some() && told.snapshot.is_some(),
+        "kept, but believed no more"
+    );
+    assert_eq!(
+        keeper.sweep(&world, &asked).await,
+        ("news", vec!["news"; 2]),
+        "believed again"
+    );
 }
 
 #[tokio::test]

@@ -87,7 +87,9 @@ fn block_on(threads: usize, work: impl Future<Output = Result<ExitCode, String>>
     } else {
         tokio::runtime::Builder::new_multi_thread()
     };
+    // As many wherever it runs: a large node's cores would each take memory, and there is nothing to do for them.
     let runtime = builder
+        .worker_threads(threads)
         .enable_all()
         .build()
         .map_err(|error| format!("no runtime: {error}"))?;

@@ -326,7 +326,7 @@ impl Round<'_> {
         let snapshot = sweep::again(reader, id, depth, &self.ctx.exports).await?;
         let name = self.endpoint.name_any();
         let inventory = &self.ctx.inventory;
-        if inventory.keep(&name, snapshot.clone(), depth, Hand::Anybody, begun, self.ctx.now()) {
+        if inventory.keep(&name, &snapshot, depth, Hand::Anybody, begun, self.ctx.now()) {
             self.ctx.wake.endpoint(&name);
             if !candidates.iter().any(|k| repairing(&k.drift)) {
                 return Ok((snapshot, vec![]));
@@ -417,7 +417,7 @@ impl Round<'_> {
         };
         let name = self.endpoint.name_any();
         let inventory = &self.ctx.inventory;
-        inventory.keep(&name, snapshot.clone(), depth, Hand::Own, begun, self.ctx.now());
+        inventory.keep(&name, &snapshot, depth, Hand::Own, begun, self.ctx.now());
         let judgement = Case::new(self.ctx, self.account, self.endpoint).judge(&snapshot);
         let mut open = false;
         for drift in drifts {
@@ -462,7 +462,7 @@ impl Round<'_> {
         if let Ok(snapshot) = sweep::again(reader, id, depth, &self.ctx.exports).await {
             self.ctx.inventory.keep(
                 &self.endpoint.name_any(),
-                snapshot,
+                &snapshot,
                 depth,
                 Hand::Anybody,
                 begun,

@@ -254,7 +254,7 @@ impl Reverts<'_> {
                 let name = self.endpoint.name_any();
                 self.ctx
                     .inventory
-                    .keep(&name, snapshot, depth, Hand::Own, begun, self.ctx.now());
+                    .keep(&name, &snapshot, depth, Hand::Own, begun, self.ctx.now());
                 self.ctx.wake.endpoint(&name);
                 if back { self.resolve(&drift).await } else { Ok(()) }
             }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures::{FutureExt, StreamExt};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::api::PostParams;
 use kube::runtime::reflector::ObjectRef;
@@ -24,6 +25,9 @@ use crate::inventory::Hand;
 use crate::inventory::sweep::{self, Listener};
 use crate::judge::Snapshot;
 use crate::judge::snapshot::EndpointId;
+
+/// How many objects are created at the same time.
+const AT_ONCE: usize = 8;
 
 /// A running sweeper.
 pub struct Handle {
@@ -258,11 +262,11 @@ impl Listener for Ears<'_> {
         let named: BTreeMap<String, EndpointId> =
             endpoints.keys().map(|id| (names::endpoint(id), id.clone())).collect();
         let known: Vec<String> = self.ctx.stores.endpoints.state().iter().map(|e| e.name_any()).collect();
-        for (name, id) in &named {
-            if let Err(error) = self.create(name, id).await {
-                tracing::warn!(%error, endpoint = %name, "AwsEndpoint not created");
-            }
-        }
+        let missing: Vec<_> = named.iter().map(|(name, id)| self.create(name, id).boxed()).collect();
+        futures::stream::iter(missing)
+            .buffer_unordered(AT_ONCE)
+            .collect::<()>()
+            .await;
         for name in self
             .ctx
             .inventory
@@ -275,31 +279,46 @@ impl Listener for Ears<'_> {
     async fn read(&self, id: &EndpointId, depth: Depth, begun: Instant, result: Result<Arc<Snapshot>, Error>) {
         let name = names::endpoint(id);
         let now = self.ctx.now();
-        let open = || {
-            self.ctx
-                .stores
-                .drifts
-                .state()
-                .iter()
-                .any(|d| d.spec.endpoint == name && super::episode::is_open(d))
-        };
         let news = match result {
             Ok(snapshot) => self
                 .ctx
                 .inventory
-                .keep(&name, snapshot, depth, Hand::Anybody, begun, now),
+                .keep(&name, &snapshot, depth, Hand::Anybody, begun, now),
             Err(error) => self.ctx.inventory.failed(&name, &explain(&error), begun, now),
         };
-        if news || open() {
+        if news {
             self.ctx.wake.endpoint(&name);
+        } else {
+            self.nothing_new(&name);
         }
+    }
+
+    fn known(&self, id: &EndpointId, depth: Depth) -> Option<String> {
+        self.ctx.inventory.digest(&names::endpoint(id), depth)
+    }
+
+    async fn unchanged(&self, id: &EndpointId) {
+        let name = names::endpoint(id);
+        self.ctx.inventory.unchanged(&name, self.ctx.now());
+        self.nothing_new(&name);
     }
 }
 
 impl Ears<'_> {
-    async fn create(&self, name: &str, id: &EndpointId) -> Result<(), status::Error> {
+    /// An open Drift is looked at in each sweep all the same.
+    fn nothing_new(&self, name: &str) {
+        let drifts = self.ctx.stores.drifts.state();
+        if drifts
+            .iter()
+            .any(|d| d.spec.endpoint == name && super::episode::is_open(d))
+        {
+            self.ctx.wake.endpoint(name);
+        }
+    }
+
+    async fn create(&self, name: &str, id: &EndpointId) {
         if self.ctx.stores.endpoints.get(&ObjectRef::new(name)).is_some() {
-            return Ok(());
+            return;
         }
         let spec = AwsEndpointSpec {
             account_id: id.account_id.clone(),
@@ -322,8 +341,8 @@ impl Ears<'_> {
         };
         let api: Api<AwsEndpoint> = Api::all(self.ctx.client.clone());
         match status::bounded(api.create(&PostParams::default(), &endpoint)).await {
-            Ok(_) | Err(status::Error::Conflict) => Ok(()),
-            Err(error) => Err(error),
+            Ok(_) | Err(status::Error::Conflict) => {}
+            Err(error) => tracing::warn!(%error, endpoint = %name, "AwsEndpoint not created"),
         }
     }
 }

@@ -1,9 +1,10 @@
 //! List and watch for AWS: what was last read of every endpoint, and the sweeps that read it.
 
+mod packed;
 pub mod sweep;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -11,6 +12,7 @@ use jiff::Timestamp;
 use crate::aws::apigateway::read::Depth;
 use crate::judge::Snapshot;
 use crate::judge::snapshot::EndpointId;
+use packed::Packed;
 
 /// What was last read of an endpoint.
 #[derive(Clone, Debug)]
@@ -38,16 +40,33 @@ pub enum Hand {
     Own,
 }
 
+/// A reading as it is kept.
+struct Entry {
+    snapshot: Option<Kept>,
+    depth: Depth,
+    at: Timestamp,
+    begun: Instant,
+    failure: Option<String>,
+    own: bool,
+}
+
+/// A snapshot as it is kept: whole only as long as somebody looks at it.
+#[derive(Clone)]
+struct Kept {
+    packed: Arc<Packed>,
+    whole: Weak<Snapshot>,
+}
+
 /// What was last read of every endpoint, by the name of its `AwsEndpoint`.
 #[derive(Default)]
 pub struct Inventory {
-    readings: Mutex<HashMap<String, Reading>>,
+    readings: Mutex<HashMap<String, Entry>>,
     /// Endpoints that a complete list no longer held, until their objects are gone too.
     gone: Mutex<BTreeSet<String>>,
 }
 
 impl Inventory {
-    fn readings(&self) -> MutexGuard<'_, HashMap<String, Reading>> {
+    fn readings(&self) -> MutexGuard<'_, HashMap<String, Entry>> {
         self.readings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -57,7 +76,51 @@ impl Inventory {
 
     /// The last reading of an endpoint.
     pub fn get(&self, name: &str) -> Option<Reading> {
-        self.readings().get(name).cloned()
+        let (kept, mut reading) = {
+            let readings = self.readings();
+            let entry = readings.get(name)?;
+            let reading = Reading {
+                snapshot: None,
+                depth: entry.depth,
+                at: entry.at,
+                begun: entry.begun,
+                failure: entry.failure.clone(),
+                own: entry.own,
+            };
+            (entry.snapshot.clone(), reading)
+        };
+        // Unpacked without the lock: sweeps go on meanwhile.
+        match kept.map(|kept| kept.whole.upgrade().map_or_else(|| self.unpack(name, &kept.packed), Ok)) {
+            Some(Ok(snapshot)) => reading.snapshot = Some(snapshot),
+            Some(Err(error)) => reading.failure = Some(format!("what was read cannot be looked at again: {error}")),
+            None => {}
+        }
+        Some(reading)
+    }
+
+    fn unpack(&self, name: &str, packed: &Arc<Packed>) -> serde_json::Result<Arc<Snapshot>> {
+        let whole = Arc::new(packed.unpack()?);
+        if let Some(kept) = self.readings().get_mut(name).and_then(|entry| entry.snapshot.as_mut())
+            && Arc::ptr_eq(&kept.packed, packed)
+        {
+            kept.whole = Arc::downgrade(&whole);
+        }
+        Ok(whole)
+    }
+
+    /// The digest of the last reading, if it was complete and just as deep: what reads the same is nothing new.
+    pub fn digest(&self, name: &str, depth: Depth) -> Option<String> {
+        let readings = self.readings();
+        let entry = readings.get(name)?;
+        let kept = entry.snapshot.as_ref()?;
+        (entry.failure.is_none() && entry.depth == depth).then(|| kept.packed.digest().to_owned())
+    }
+
+    /// Notes that the last reading was confirmed.
+    pub fn unchanged(&self, name: &str, at: Timestamp) {
+        if let Some(entry) = self.readings().get_mut(name) {
+            entry.at = at;
+        }
     }
 
     /// Keeps a complete reading; true if it says something new. One that began before the kept one is dropped: a sweep
@@ -65,39 +128,45 @@ impl Inventory {
     pub fn keep(
         &self,
         name: &str,
-        snapshot: Arc<Snapshot>,
+        snapshot: &Arc<Snapshot>,
         depth: Depth,
         hand: Hand,
         begun: Instant,
         at: Timestamp,
     ) -> bool {
+        let packed = match Packed::of(snapshot) {
+            Ok(packed) => Arc::new(packed),
+            Err(error) => return self.failed(name, &format!("what was read cannot be kept: {error}"), begun, at),
+        };
         self.missing().remove(name);
+        let kept = Kept {
+            packed,
+            whole: Arc::downgrade(snapshot),
+        };
         let mut readings = self.readings();
         let before = readings.get(name);
         if before.is_some_and(|b| b.begun > begun) {
             return false;
         }
-        let alike = before.filter(|b| b.snapshot.as_ref().is_some_and(|s| s.digest == snapshot.digest));
+        let alike = before.filter(|b| b.snapshot.as_ref().is_some_and(|known| known.packed.same(&kept.packed)));
         let same = alike.is_some_and(|b| b.failure.is_none() && b.depth == depth);
         let own = hand == Hand::Own || alike.is_some_and(|b| b.own);
-        readings.insert(
-            name.to_owned(),
-            Reading {
-                snapshot: Some(snapshot),
-                depth,
-                at,
-                begun,
-                failure: None,
-                own,
-            },
-        );
+        let entry = Entry {
+            snapshot: Some(kept),
+            depth,
+            at,
+            begun,
+            failure: None,
+            own,
+        };
+        readings.insert(name.to_owned(), entry);
         !same
     }
 
     /// Notes that a reading failed; true if that is new. What was read before is kept, but believed no more.
     pub fn failed(&self, name: &str, why: &str, begun: Instant, at: Timestamp) -> bool {
         let mut readings = self.readings();
-        let reading = readings.entry(name.to_owned()).or_insert(Reading {
+        let reading = readings.entry(name.to_owned()).or_insert(Entry {
             snapshot: None,
             depth: Depth::Stages,
             at,
@@ -184,7 +253,7 @@ mod tests {
         let inventory = Inventory::default();
         let (early, now) = (Instant::now(), Timestamp::UNIX_EPOCH);
         let late = early + Duration::from_secs(1);
-        let keep = |text, hand, begun| inventory.keep("a", snapshot(text), Depth::Live, hand, begun, now);
+        let keep = |text, hand, begun| inventory.keep("a", &snapshot(text), Depth::Live, hand, begun, now);
         let kept = || inventory.get("a").unwrap();
         assert!(keep("drifted", Hand::Anybody, early), "the first says something new");
         assert!(keep("repaired", Hand::Own, late), "the repair was read back");

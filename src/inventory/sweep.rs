@@ -12,7 +12,7 @@ use crate::api::policy::EndpointType;
 use crate::aws::Error;
 use crate::aws::apigateway::assemble;
 use crate::aws::apigateway::client::Client;
-use crate::aws::apigateway::read::{self, Depth, ExportCache};
+use crate::aws::apigateway::read::{self, ApiReading, Depth, ExportCache};
 use crate::judge::Snapshot;
 use crate::judge::snapshot::EndpointId;
 
@@ -31,6 +31,16 @@ pub trait Listener: Sync {
         begun: Instant,
         result: Result<Arc<Snapshot>, Error>,
     ) -> impl Future<Output = ()> + Send;
+
+    /// The digest of what is known of an endpoint, from a complete reading of this depth.
+    fn known(&self, _id: &EndpointId, _depth: Depth) -> Option<String> {
+        None
+    }
+
+    /// One endpoint was read, and is as it was `known`.
+    fn unchanged(&self, _id: &EndpointId) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
 }
 
 /// What one sweep came to.
@@ -101,10 +111,21 @@ async fn one(
     begun: Instant,
     listener: &impl Listener,
 ) -> Option<Error> {
-    let result = endpoint(client, id, document, depth, exports).await;
-    let failure = result.as_ref().err().cloned();
-    listener.read(id, depth, begun, result).await;
-    failure
+    let known = listener.known(id, depth);
+    match look(client, id, depth, exports).await {
+        Ok(seen) if known.is_some_and(|known| seen.is_still(document, &known)) => {
+            listener.unchanged(id).await;
+            None
+        }
+        Ok(seen) => {
+            listener.read(id, depth, begun, Ok(seen.snapshot(id, document))).await;
+            None
+        }
+        Err(error) => {
+            listener.read(id, depth, begun, Err(error.clone())).await;
+            Some(error)
+        }
+    }
 }
 
 /// Every endpoint of a region, with its document as the list showed it.
@@ -126,6 +147,48 @@ pub async fn list(client: &Client, account_id: &str, region: &str) -> Result<BTr
     Ok(found)
 }
 
+/// What was read of one endpoint besides its entry in the list.
+enum Seen {
+    RestApi(Depth, ApiReading),
+    DomainName,
+}
+
+async fn look(client: &Client, id: &EndpointId, depth: Depth, exports: &ExportCache) -> Result<Seen, Error> {
+    Ok(match id.type_ {
+        EndpointType::DomainName => Seen::DomainName,
+        EndpointType::RestApi => Seen::RestApi(depth, read::read_api(client, &id.id, depth, exports).await?),
+    })
+}
+
+impl Seen {
+    /// Whether the snapshot would be one with this digest. Cheap: nothing is put together.
+    fn is_still(&self, listed: &Value, digest: &str) -> bool {
+        match self {
+            // An export that was read just now may hold something else than the one that the digest stands for.
+            Seen::RestApi(_, reading) if reading.fresh => false,
+            Seen::RestApi(depth, reading) => {
+                let resources = resources(*depth, reading);
+                assemble::digest_of(listed, &reading.stages, resources, &reading.exports) == digest
+            }
+            Seen::DomainName => false,
+        }
+    }
+
+    fn snapshot(&self, id: &EndpointId, listed: &Value) -> Arc<Snapshot> {
+        Arc::new(match self {
+            Seen::DomainName => assemble::domain_name(id.clone(), listed),
+            Seen::RestApi(depth, reading) => {
+                let resources = resources(*depth, reading);
+                assemble::rest_api(id.clone(), listed, &reading.stages, resources, &reading.documents())
+            }
+        })
+    }
+}
+
+fn resources(depth: Depth, reading: &ApiReading) -> Option<&[Value]> {
+    (depth >= Depth::Resources).then_some(reading.resources.as_slice())
+}
+
 /// Reads one endpoint whole.
 pub async fn endpoint(
     client: &Client,
@@ -134,14 +197,7 @@ pub async fn endpoint(
     depth: Depth,
     exports: &ExportCache,
 ) -> Result<Arc<Snapshot>, Error> {
-    Ok(Arc::new(match id.type_ {
-        EndpointType::DomainName => assemble::domain_name(id.clone(), listed),
-        EndpointType::RestApi => {
-            let reading = read::read_api(client, &id.id, depth, exports).await?;
-            let resources = (depth >= Depth::Resources).then_some(reading.resources.as_slice());
-            assemble::rest_api(id.clone(), listed, &reading.stages, resources, &reading.exports)
-        }
-    }))
+    Ok(look(client, id, depth, exports).await?.snapshot(id, listed))
 }
 
 /// Reads one endpoint again, its own document too.

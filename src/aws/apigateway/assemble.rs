@@ -46,10 +46,7 @@ pub fn deployed_rest_api(
 ) -> Snapshot {
     let api = document::rest_api(listed);
     let arn = arn(&id.region, &format!("/restapis/{}", id.id));
-    let stages: BTreeMap<String, Value> = stages
-        .iter()
-        .map(|stage| (text(stage, "stageName").to_owned(), document::stage(stage)))
-        .collect();
+    let stages = by_name(stages);
     let methods = resources.map(document::methods);
     let digest = digest(&api, &stages, methods.as_deref(), &deployments);
     let pointers: BTreeMap<String, StagePointer> = stages
@@ -109,6 +106,29 @@ pub fn deployed_rest_api(
     }
 }
 
+/// The digest of the snapshot that [`rest_api`] would make of the same.
+pub fn digest_of<T>(
+    listed: &Value,
+    stages: &[Value],
+    resources: Option<&[Value]>,
+    exports: &BTreeMap<String, Result<T, String>>,
+) -> String {
+    let methods = resources.map(document::methods);
+    digest(
+        &document::rest_api(listed),
+        &by_name(stages),
+        methods.as_deref(),
+        exports,
+    )
+}
+
+fn by_name(stages: &[Value]) -> BTreeMap<String, Value> {
+    let stages = stages.iter();
+    stages
+        .map(|stage| (text(stage, "stageName").to_owned(), document::stage(stage)))
+        .collect()
+}
+
 /// A custom domain name, from its item of `GetDomainNames`. Callers meet what is read.
 pub fn domain_name(id: EndpointId, listed: &Value) -> Snapshot {
     let domain = document::domain_name(listed);
@@ -121,7 +141,7 @@ pub fn domain_name(id: EndpointId, listed: &Value) -> Snapshot {
     if let Some(own) = domain.get("domainNameId").and_then(Value::as_str) {
         at.insert("domainNameId".into(), own.to_owned());
     }
-    let digest = digest(&domain, &BTreeMap::new(), None, &BTreeMap::new());
+    let digest = digest::<()>(&domain, &BTreeMap::new(), None, &BTreeMap::new());
     let (name, tags) = (text(&domain, "domainName").to_owned(), tags(&domain));
     let document = Document::new(domain);
     Snapshot {
@@ -350,11 +370,11 @@ fn arn(region: &str, path: &str) -> String {
 
 /// Over everything that was read, in an order that AWS's answers cannot change. A deployment never changes, so its id stands
 /// for its export; whether the export could be read counts, because verdicts hang on it.
-fn digest(
+fn digest<T>(
     own: &Value,
     stages: &BTreeMap<String, Value>,
     methods: Option<&[document::Method]>,
-    deployments: &BTreeMap<String, Result<Deployed, String>>,
+    exports: &BTreeMap<String, Result<T, String>>,
 ) -> String {
     let mut text = Vec::with_capacity(16 * 1024);
     canonical(own, &mut text);
@@ -371,7 +391,7 @@ fn digest(
         }
         None => text.extend(b"\nmethods not read"),
     }
-    for (id, deployed) in deployments {
+    for (id, deployed) in exports {
         text.extend(format!("\n{id} {}", deployed.is_ok()).bytes());
     }
     let hash = Sha256::digest(&text);

@@ -33,15 +33,49 @@ pub enum Depth {
     Live,
 }
 
+/// What a deployment holds.
+#[derive(Clone, Debug)]
+pub enum Export {
+    /// As it was just read.
+    Read(Arc<Value>),
+    /// As it is kept: its text, as a document takes several times the room.
+    Kept(Arc<[u8]>),
+}
+
+impl Export {
+    /// `OpenAPI`.
+    pub fn document(&self) -> Result<Arc<Value>, String> {
+        match self {
+            Export::Read(document) => Ok(document.clone()),
+            Export::Kept(text) => serde_json::from_slice(text)
+                .map(Arc::new)
+                .map_err(|error| format!("an export that was kept cannot be read: {error}")),
+        }
+    }
+}
+
 /// One complete reading of an API, besides its entry in the list.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct ApiReading {
     /// Its stages.
     pub stages: Vec<Value>,
     /// The editor's resources; empty if they were not asked for.
     pub resources: Vec<Value>,
     /// What the deployments hold, by deployment id, or why that cannot be read; empty if it was not asked for.
-    pub exports: BTreeMap<String, Result<Arc<Value>, String>>,
+    pub exports: BTreeMap<String, Result<Export, String>>,
+    /// Whether AWS was asked for any of the exports.
+    pub fresh: bool,
+}
+
+impl ApiReading {
+    /// The exports as documents.
+    pub fn documents(&self) -> BTreeMap<String, Result<Arc<Value>, String>> {
+        let read = |export: &Result<Export, String>| export.clone().and_then(|export| export.document());
+        self.exports
+            .iter()
+            .map(|(id, export)| (id.clone(), read(export)))
+            .collect()
+    }
 }
 
 /// Everything that a deployment would publish.
@@ -111,12 +145,25 @@ pub async fn read_api(client: &Client, id: &str, depth: Depth, cache: &ExportCac
         Vec::new()
     };
     let mut exports = BTreeMap::new();
+    let mut asked = false;
     if depth >= Depth::Live {
         cache.keep(client, id, &stages);
         for (deployment, way) in deployments(&stages) {
-            let export = match way {
-                Err(reason) => Err(reason),
-                Ok(stage) => cached(client, id, &deployment, stage, cache).await?,
+            let known = way
+                .as_ref()
+                .ok()
+                .and_then(|stage| cache.get(client, id, &deployment, stage));
+            let export = match (known, way) {
+                (Some(known), _) => Ok(known),
+                (None, Err(reason)) => Err(reason),
+                (None, Ok(stage)) => {
+                    asked = true;
+                    let read = export(client, id, stage).await?;
+                    if let Ok(document) = &read {
+                        cache.put(client, id, &deployment, stage, document);
+                    }
+                    read.map(Export::Read)
+                }
             };
             exports.insert(deployment, export);
         }
@@ -125,24 +172,8 @@ pub async fn read_api(client: &Client, id: &str, depth: Depth, cache: &ExportCac
         stages,
         resources,
         exports,
+        fresh: asked,
     })
-}
-
-async fn cached(
-    client: &Client,
-    id: &str,
-    deployment: &str,
-    stage: &Value,
-    cache: &ExportCache,
-) -> Result<Result<Arc<Value>, String>, Error> {
-    if let Some(known) = cache.get(client, id, deployment, stage) {
-        return Ok(Ok(known));
-    }
-    let fresh = export(client, id, stage).await?;
-    if let Ok(fresh) = &fresh {
-        cache.put(client, id, deployment, stage, fresh.clone());
-    }
-    Ok(fresh)
 }
 
 /// What the named stages' callers meet, past the cache. A stage that is not there is not in the answer.
@@ -194,9 +225,12 @@ async fn compared(
 ) -> Result<(Result<Arc<Value>, String>, bool), Error> {
     let known = cache.get(client, id, deployment, stage);
     let fresh = export(client, id, stage).await?;
-    let moved = matches!((&known, &fresh), (Some(known), Ok(fresh)) if !same_deployment(known, fresh));
+    let moved = match (&known, &fresh) {
+        (Some(known), Ok(fresh)) => known.document().is_ok_and(|known| !same_deployment(&known, fresh)),
+        _ => false,
+    };
     if let (None, Ok(fresh)) = (known, &fresh) {
-        cache.put(client, id, deployment, stage, fresh.clone());
+        cache.put(client, id, deployment, stage, fresh);
     }
     Ok((fresh, moved))
 }
@@ -304,7 +338,7 @@ pub struct ExportCache {
 
 #[derive(Debug)]
 struct Entry {
-    document: Arc<Value>,
+    export: Export,
     stage: Option<String>,
     updated: Option<Value>,
     confirmed: bool,
@@ -378,22 +412,24 @@ impl ExportCache {
     }
 
     /// What is known of a deployment, given the stage as it is now.
-    fn get(&self, client: &Client, api: &str, deployment: &str, stage: &Value) -> Option<Arc<Value>> {
+    fn get(&self, client: &Client, api: &str, deployment: &str, stage: &Value) -> Option<Export> {
         let all = self.lock();
         let entry = all.get(&Self::key(client, api))?.get(deployment)?;
         let same = text(stage, "stageName") == entry.stage.as_deref()
             && stage.get("lastUpdatedDate") == entry.updated.as_ref();
-        (entry.confirmed || same).then(|| entry.document.clone())
+        (entry.confirmed || same).then(|| entry.export.clone())
     }
 
-    fn put(&self, client: &Client, api: &str, deployment: &str, stage: &Value, document: Arc<Value>) {
+    fn put(&self, client: &Client, api: &str, deployment: &str, stage: &Value, document: &Arc<Value>) {
         if self.forgets {
             return;
         }
+        let kept = serde_json::to_vec(&**document).map(|text| Export::Kept(text.into()));
+        let export = kept.unwrap_or_else(|_| Export::Read(document.clone()));
         self.lock().entry(Self::key(client, api)).or_default().insert(
             deployment.to_owned(),
             Entry {
-                document,
+                export,
                 stage: text(stage, "stageName").map(str::to_owned),
                 updated: stage.get("lastUpdatedDate").cloned(),
                 confirmed: false,

@@ -1,7 +1,7 @@
 //! JSON to CEL values and back.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use kube_cel::cel::Value;
 use kube_cel::cel::objects::{Key, Map};
@@ -11,31 +11,34 @@ use super::error::EvalError;
 use super::unknown::{self, Unknown};
 use crate::judge::path::Path;
 
-/// A JSON document, converted to a CEL value once. Clones share both.
+/// A JSON document, converted to a CEL value once, when an expression first asks for it. Clones share both.
+///
+/// Integers become ints (uints above the range of int), other numbers doubles.
 #[derive(Clone, Debug)]
 pub struct Document {
     json: Arc<Json>,
-    value: Value,
+    value: Arc<OnceLock<Value>>,
     unknown: Arc<[(Path, Unknown)]>,
 }
 
 impl Document {
-    /// Converts. Integers become ints (uints above the range of int), other numbers doubles.
+    /// A document as it came.
     pub fn new(json: impl Into<Arc<Json>>) -> Self {
-        let json = json.into();
-        let value = from_json(&json);
-        let unknown = Arc::default();
-        Self { json, value, unknown }
+        Self {
+            json: json.into(),
+            value: Arc::default(),
+            unknown: Arc::default(),
+        }
     }
 
-    /// Converts a document of which some parts are not known: the texts that `find` knows. They are taken out of the JSON;
-    /// a list keeps `null` in their place, as its other members keep theirs.
+    /// A document of which some parts are not known: the texts that `find` knows. They are taken out of the JSON; a list
+    /// keeps `null` in their place, as its other members keep theirs.
     pub fn partial(mut json: Json, find: impl Fn(&str) -> Option<Unknown>) -> Self {
         let mut unknown = Vec::new();
         let value = part(&mut json, &Path::root(), &find, &mut unknown);
         Self {
             json: Arc::new(json),
-            value,
+            value: Arc::new(OnceLock::from(value)),
             unknown: unknown.into(),
         }
     }
@@ -56,7 +59,7 @@ impl Document {
     }
 
     pub(super) fn value(&self) -> &Value {
-        &self.value
+        self.value.get_or_init(|| from_json(&self.json))
     }
 }
 
