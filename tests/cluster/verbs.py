@@ -67,8 +67,12 @@ def asked(events: Iterable[dict], user: str) -> tuple[set[Permission], set[Permi
 
 
 def complaints(given: set[Permission], used: set[Permission], refused: set[Permission]) -> list[str]:
-    """What the chart lacks, and what it gives that nobody used."""
-    missing = sorted({dataclasses.replace(p, namespace=EVERYWHERE) for p in refused})
+    """What the chart lacks, and what it gives that nobody used.
+
+    An API server that has just come back refuses what it allows a moment later: only what the chart does not give is lacking.
+    """
+    lacking = (p for p in refused if not any(g.covers(p) for g in given))
+    missing = sorted({dataclasses.replace(p, namespace=EVERYWHERE) for p in lacking})
     unused = sorted(p for p in given if not any(p.covers(u) for u in used))
     return [
         *(f"the chart lacks `{p}`: the controller was refused it; add it to templates/rbac.yaml" for p in missing),
