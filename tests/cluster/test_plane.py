@@ -197,7 +197,7 @@ class Ending(unittest.TestCase):
                 # The grandchild stands for what a test starts: only the watchdog knows its group.
                 lab = self.start("sh", "-c", 'sh -c "sleep 600; : $0 grandchild" $PLUMBLINE_TEST_BIN & echo $PLUMBLINE_TEST_BIN; wait')
                 folder = pathlib.Path(lab.stdout.readline().strip()).parent
-                self.assertGreaterEqual(len(mentioning(str(folder))), 3, "etcd, the API server and the grandchild")
+                eventually("etcd, the API server and the grandchild run", lambda: len(mentioning(str(folder))) >= 3)
                 os.kill(lab.pid, number)
                 self.assertEqual(lab.wait(30), code)
                 eventually("no process is left", lambda: not mentioning(str(folder)))
