@@ -228,7 +228,7 @@ pub struct DriftStatus {
     /// The calls that take the repair back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inverse: Vec<Call>,
-    /// Paths that no call takes back: where nothing stood before, and AWS knows only other values.
+    /// Paths that no call takes back: where nothing stood before and AWS knows only other values, or more than is kept.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub irreversible: Vec<String>,
     /// SHA-256 over the inverse, once the repair was made and if the inverse takes all of it back.

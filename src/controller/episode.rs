@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::api::Reason;
 use crate::api::condition::{self, Said};
-use crate::api::drift::{Approval, Decision, Drift, DriftSpec, DriftStatus, Phase, Resolution};
+use crate::api::drift::{Approval, Call, Decision, Drift, DriftSpec, DriftStatus, Phase, Resolution};
 use crate::aws::apigateway::command;
 use crate::judge::plan;
 use crate::judge::snapshot::EndpointId;
@@ -374,25 +374,31 @@ fn cut(changes: &[crate::api::drift::Change]) -> Vec<crate::api::drift::Change> 
     changes.iter().take(32).map(shown).collect()
 }
 
-/// A plan with huge values keeps its digest; the values are cut in what is shown.
+/// A plan with huge values keeps its digest; the values are cut in what is shown. An inverse that is cut is none any more, and
+/// what it would have taken back stays.
 fn cut_plan(status: &mut DriftStatus) {
-    for calls in [&mut status.plan, &mut status.inverse] {
-        let size: usize = serde_json::to_string(calls).map_or(0, |text| text.len());
-        if size <= LARGEST_PLAN {
-            continue;
-        }
-        for operation in calls.iter_mut().flat_map(|c| &mut c.patch_operations) {
-            if let Some(value) = &mut operation.value
-                && value.len() > 1024
-            {
-                *value = format!(
-                    "{}… ({} bytes)",
-                    value.chars().take(1024).collect::<String>(),
-                    value.len()
-                );
-            }
+    cut_calls(&mut status.plan);
+    let cut = cut_calls(&mut status.inverse);
+    status.irreversible.extend(cut);
+}
+
+/// Cuts huge values; gives the paths at which that was done.
+fn cut_calls(calls: &mut [Call]) -> Vec<String> {
+    let size: usize = serde_json::to_string(calls).map_or(0, |text| text.len());
+    let mut cut = Vec::new();
+    if size <= LARGEST_PLAN {
+        return cut;
+    }
+    for operation in calls.iter_mut().flat_map(|c| &mut c.patch_operations) {
+        if let Some(value) = &mut operation.value
+            && value.len() > 1024
+        {
+            let head: String = value.chars().take(1024).collect();
+            *value = format!("{head}… ({} bytes)", value.len());
+            cut.push(operation.path.clone());
         }
     }
+    cut
 }
 
 /// Whether everything that must come before a repair is done: recorded where the account says, and told.
@@ -409,4 +415,38 @@ pub fn soon_told(status: &DriftStatus, audit: bool, now: Timestamp) -> bool {
     let found = status.detected_at.as_ref().map_or(now, |at| at.0);
     let trouble = matches!(status.reason, Some(Reason::RecordFailed | Reason::NotifyFailed));
     !told(status, audit) && !trouble && now.duration_since(found) < MOMENTS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::drift::PatchOperation;
+
+    #[test]
+    fn an_inverse_that_is_too_large_to_keep_is_never_offered() {
+        let call = |value: String| Call {
+            operation: "UpdateIntegration".into(),
+            parameters: BTreeMap::new(),
+            patch_operations: vec![PatchOperation {
+                op: "replace".into(),
+                path: "/requestTemplates/application~1json".into(),
+                value: Some(value),
+            }],
+        };
+        for (length, irreversible, why) in [
+            (1000, vec![], "it is kept whole"),
+            (
+                100_000,
+                vec!["/requestTemplates/application~1json".to_owned()],
+                "what is cut must not be written to AWS",
+            ),
+        ] {
+            let mut status = DriftStatus {
+                inverse: vec![call("x".repeat(length))],
+                ..DriftStatus::default()
+            };
+            cut_plan(&mut status);
+            assert_eq!(status.irreversible, irreversible, "{why}");
+        }
+    }
 }

@@ -116,7 +116,7 @@ fn question(drift: &Drift, decision: Decision) -> Result<Question, String> {
             status.phase.as_str()
         )),
         Decision::Revert if !status.irreversible.is_empty() => Err(format!(
-            "{name} cannot be taken back: nothing stood at {} before, and no call leads back to that",
+            "{name} cannot be taken back: what stood at {} before was nothing, or too large to keep, and no call leads back",
             status.irreversible.join(", ")
         )),
         Decision::Revert if status.inverse_digest.is_empty() => Err(format!(
@@ -292,7 +292,7 @@ mod tests {
             (
                 json!({"phase": "Resolved", "resolution": "Repaired", "irreversible": ["a.b"]}),
                 Decision::Revert,
-                "nothing stood at a.b",
+                "what stood at a.b",
                 "no call leads back",
             ),
             (
