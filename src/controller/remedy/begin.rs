@@ -1,0 +1,123 @@
+//! The beginning of repairs: counted against limits and contests, then said, before AWS is written.
+
+use std::collections::BTreeMap;
+
+use kube::api::{Patch, PatchParams};
+use kube::{Api, ResourceExt};
+
+use super::{LOOK_AGAIN, Round, publishes, repairing};
+use crate::api::condition::{self, Said};
+use crate::api::drift::{Drift, FINALIZER, Phase};
+use crate::api::{EndpointPolicy, Reason, Status};
+use crate::controller::case;
+use crate::controller::endpoint::Kept;
+use crate::controller::episode;
+use crate::controller::outcome::Failure;
+use crate::controller::status;
+use crate::repair::gate::{Answer, Wait};
+use crate::repair::{contest, limits};
+
+impl Round<'_> {
+    /// Counts the repairs against their policies' limits before they begin; true if one must wait, which its Drift then says.
+    pub(super) async fn beyond_limits(&self, ready: &[&Kept]) -> Result<bool, Failure> {
+        let mut beyond = false;
+        let mut counted: BTreeMap<&str, EndpointPolicy> = BTreeMap::new();
+        for kept in ready {
+            let uid = kept.drift.spec.policy_uid.as_str();
+            let of = |p: &EndpointPolicy| p.uid().as_deref() == Some(uid);
+            let Some(policy) = counted
+                .remove(uid)
+                .or_else(|| Some(self.ctx.stores.policies.find(of)?.as_ref().clone()))
+            else {
+                continue; // deleted this moment: the Drift ends by that
+            };
+            let (policy, wait) = self.admit(kept, policy).await?;
+            counted.insert(uid, policy);
+            if let Some(wait) = wait {
+                beyond = true;
+                let again = wait.until.unwrap_or(self.ctx.now() + LOOK_AGAIN);
+                self.wait(&kept.drift, wait.reason, &wait.message, again).await?;
+            }
+        }
+        Ok(beyond)
+    }
+
+    /// Counts one repair, or says what it waits for.
+    async fn admit(&self, kept: &Kept, policy: EndpointPolicy) -> Result<(EndpointPolicy, Option<Wait>), Failure> {
+        let uid = kept.drift.uid().unwrap_or_default();
+        let endpoint = self.endpoint.name_any();
+        let counted = policy.status.clone().unwrap_or_default();
+        let request = limits::Request {
+            drift: &uid,
+            endpoint: &endpoint,
+            selected: counted.endpoints,
+        };
+        match limits::admit(&counted.repairs, request, &kept.policy.limits, self.ctx.now()) {
+            Ok(repairs) => {
+                let mut after = policy.clone();
+                after.status.get_or_insert_default().repairs = repairs;
+                let api = Api::namespaced(self.ctx.client.clone(), &policy.namespace().unwrap_or_default());
+                let written = status::write(&api, &policy, &after).await?;
+                Ok((written.unwrap_or(after), None))
+            }
+            Err(wait) => Ok((policy, Some(wait))),
+        }
+    }
+
+    /// Counts what is about to be put back, before it is.
+    pub(super) async fn count(&self, ready: &[&Kept]) -> Result<(), Failure> {
+        let mut after = self.endpoint.clone();
+        let counts = &mut after.status.get_or_insert_default().put_back;
+        for kept in ready {
+            let things = case::things(&kept.drift.spec, &kept.violation);
+            let uid = kept.drift.uid().unwrap_or_default();
+            let approved = matches!(kept.asked.answer, Answer::Approved { .. });
+            // A repair that goes on after an interruption was counted when it began.
+            if !repairing(&kept.drift) {
+                contest::begin(counts, &things, &uid, approved, self.ctx.now());
+            }
+        }
+        status::write(&Api::all(self.ctx.client.clone()), self.endpoint, &after).await?;
+        Ok(())
+    }
+
+    /// The Drift says that AWS is about to be written, before it is.
+    pub(super) async fn begin(&self, kept: &Kept) -> Result<Drift, Failure> {
+        let api = self.api(&kept.drift);
+        let mut drift = kept.drift.clone();
+        if !drift.finalizers().iter().any(|f| f == FINALIZER) {
+            let mut finalizers = drift.finalizers().to_vec();
+            finalizers.push(FINALIZER.into());
+            let patch = serde_json::json!({
+                "metadata": {"resourceVersion": drift.resource_version(), "finalizers": finalizers}
+            });
+            drift =
+                status::bounded(api.patch(&drift.name_any(), &PatchParams::default(), &Patch::Merge(patch))).await?;
+        }
+        let mut after = drift.clone();
+        let now = self.ctx.now();
+        let status = after.status.get_or_insert_default();
+        status.attempts += 1;
+        status.next_attempt_at = None;
+        let approved = matches!(kept.asked.answer, Answer::Approved { .. });
+        if !approved && !repairing(&kept.drift) {
+            // The look before this found none: what an earlier look found is published by now, or gone.
+            publishes(status, vec![], &self.endpoint.spec.id, &kept.violation);
+        }
+        episode::stand(
+            status,
+            Phase::Repairing,
+            Some(Reason::Repairing),
+            "the repair is under way",
+        );
+        let why = match &kept.asked.answer {
+            Answer::Approved { by } => format!("approved by {by}"),
+            _ => "enforcement is Enforce".to_owned(),
+        };
+        let open = Said::new("Authorized", true, Reason::Authorized, why);
+        condition::set(&mut status.conditions, open, None, now);
+        let under_way = Said::new("Repaired", Status::Unknown, Reason::Repairing, "");
+        condition::set(&mut status.conditions, under_way, None, now);
+        Ok(status::write(&api, &drift, &after).await?.unwrap_or(after))
+    }
+}
