@@ -21,7 +21,6 @@ const RECHECK: Duration = Duration::from_mins(10);
 /// One look at an account.
 pub async fn reconcile(account: Arc<AwsAccount>, ctx: Arc<Context>) -> Result<Action, Failure> {
     let name = account.name_any();
-    farewell::returned(&ctx, &account.spec.account_id);
     if account.metadata.deletion_timestamp.is_some() {
         sweeper::stop(&ctx, &name);
         return Ok(Action::await_change());

@@ -159,12 +159,7 @@ fn tally(policy: &EndpointPolicy, accounts: &[Arc<AwsAccount>], ctx: &Context) -
         if let Some(endpoint) = ctx.foreign.endpoint_of(&account.spec.account_id) {
             tally.unknown += 1;
             let why = "this version of Plumbline cannot read it";
-            tally.message.get_or_insert_with(|| format!("{endpoint}: {why}"));
-        }
-        if let Some(endpoint) = ctx.foreign.endpoint_of(&account.spec.account_id) {
-            tally.unknown += 1;
-            let why = "this version of Plumbline cannot read it";
-            tally.message.get_or_insert_with(|| format!("{endpoint}: {why}"));
+            first(&mut tally.message, format!("{endpoint}: {why}"));
         }
         for endpoint in ctx
             .stores

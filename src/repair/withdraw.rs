@@ -64,6 +64,10 @@ impl Transaction<'_> {
         match stand(drift.spec.target, &status, draft) {
             Stand::Nothing => Ok(Withdrawn::whole("nothing of the repair had been written")),
             Stand::All if !deploys => Ok(Withdrawn::whole("the repair had been made")),
+            Stand::All | Stand::Part if !status.irreversible.is_empty() => Ok(Withdrawn::left(format!(
+                "{} cannot be put back as it was, so the repair is left as it stands",
+                status.irreversible.join(", ")
+            ))),
             Stand::All | Stand::Part => {
                 // Stages are left: none of them serves the repair's deployment.
                 for call in status.inverse.iter().filter(|call| points_back(call).is_none()) {

@@ -59,6 +59,12 @@ class Chart(unittest.TestCase):
             done = self.render(value)
             self.assertIn(wanted, done.stdout, f"{value}: {done.stderr}")
 
+    def test_uninstalling_lets_go_of_drifts_of_the_same_accounts(self):
+        hook = self.render("accountSelector.team=payments").stdout.partition("# Source: plumbline/templates/uninstall.yaml")[2]
+        self.assertIn("helm.sh/hook: post-delete", hook)
+        self.assertIn("- release-finalizers\n            - --account-selector=team=payments", hook)
+        self.assertNotIn("release-finalizers", self.render("rbac.create=false").stdout, "whoever makes the roles decides")
+
     def test_bad_values_are_refused_by_name(self):
         for value, wanted in [
             ("replicaCount=two", "/replicaCount"),
