@@ -35,6 +35,11 @@ use super::policy::Enforcement;
         type_ = "string",
         json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
     ),
+    printcolumn(
+        name = "Listening",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Listening\")].status"
+    ),
     printcolumn(name = "Suspended", type_ = "boolean", json_path = ".spec.suspend", priority = 1),
     printcolumn(name = "Endpoints", type_ = "integer", json_path = ".status.endpoints"),
     printcolumn(name = "Last-Sweep", type_ = "date", json_path = ".status.lastSweepTime"),
@@ -70,6 +75,9 @@ pub struct AwsAccountSpec {
     /// Whom to tell.
     #[serde(default)]
     pub notify: Notify,
+    /// Where changes are heard of within seconds. None: sweeps alone find them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events: Option<Events>,
     /// True: drift is found and told, and nothing is changed in this account.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub suspend: bool,
@@ -134,28 +142,37 @@ pub struct GrantedEndpoints {
     pub tags: Option<LabelSelector>,
 }
 
-/// When everything is read again.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+/// When things are read again: after an interval, or at the times of a schedule.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("!(has(self.interval) && has(self.schedule))").message("write either interval, as in 15m, or schedule, as in \"0 * * * *\": not both"),
+    validation = Rule::new("!has(self.timeZone) || has(self.schedule)").message("timeZone goes with schedule")
+)]
 pub struct Sweep {
-    /// From one sweep's start to the next, as in `15m` or `1h30m`; at least one second.
-    #[serde(default = "Sweep::default_interval")]
+    /// From one sweep's start to the next, as in `15m` or `1h30m`; at least one second. An account without either has `15m`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new("self.matches('^([0-9]+h)?([0-9]+m)?([0-9]+s)?$') && self != ''").message("write a duration such as 15m, 90s or 1h30m"))]
     #[schemars(length(max = 16))]
-    pub interval: String,
+    pub interval: Option<String>,
+    /// Minute, hour, day of the month, month and day of the week, as in `*/10 7-19 * * 1-5`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 9, max = 128))]
+    pub schedule: Option<String>,
+    /// Whose clock the schedule goes by, as in `Europe/Berlin`. Absent: UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub time_zone: Option<String>,
 }
 
-impl Sweep {
-    fn default_interval() -> String {
-        "15m".into()
-    }
-}
-
-impl Default for Sweep {
-    fn default() -> Self {
-        Sweep {
-            interval: Self::default_interval(),
-        }
-    }
+/// Where changes are heard of.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+pub struct Events {
+    /// URLs of SQS queues, as in `https://sqs.eu-west-1.amazonaws.com/111122223333/plumbline-events`. Several accounts may
+    /// name the same one.
+    #[x_kube(validation = Rule::new("self.all(queue, queue.matches('^https?://[^/]+/[0-9]{12}/[A-Za-z0-9_-]{1,80}$'))").message("write the URL of a standard queue, as in https://sqs.eu-west-1.amazonaws.com/111122223333/plumbline-events"))]
+    #[schemars(length(min = 1, max = 16), inner(length(max = 512)))]
+    pub queues: Vec<String>,
 }
 
 /// How much of each service's request quota Plumbline may use.
@@ -237,7 +254,7 @@ pub struct Topic {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AwsAccountStatus {
-    /// `Ready`, `Observed`.
+    /// `Ready`, `Observed`, `Listening`.
     #[serde(default)]
     pub conditions: Vec<Condition>,
     /// How many endpoints the last complete sweep found.

@@ -172,6 +172,20 @@ reasons! {
     NamespaceRefuses,
     /// Reading is complete.
     Observed,
+    /// Events of changes arrive.
+    Listening,
+    /// A sweep found a change of which no event told.
+    EventGap,
+    /// No trail records what is written in a region: no event tells of it.
+    TrailMissing,
+    /// It is known who did it.
+    Attributed,
+    /// Who did it is being looked for.
+    Attributing,
+    /// Who did it cannot be found; the message says why.
+    Unattributed,
+    /// Repairs start from messages on a queue, and none has come for this plan.
+    AwaitingMessage,
 }
 
 /// What one condition shall say.

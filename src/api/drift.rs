@@ -186,7 +186,7 @@ pub struct DriftStatus {
     /// How it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolution: Option<Resolution>,
-    /// `Recorded`, `Notified`, `Authorized`, `Repaired`, `Verified`.
+    /// `Recorded`, `Notified`, `Attributed`, `Authorized`, `Repaired`, `Verified`.
     #[serde(default)]
     pub conditions: Vec<Condition>,
     /// The rule's severity.
@@ -246,9 +246,12 @@ pub struct DriftStatus {
     /// The tool that manages the endpoint, as its tags tell, as in `CloudFormation stack payments`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub managed_by: Option<String>,
-    /// Who did it, once known.
+    /// Who did it, once known. The condition `Attributed` says whether more is to be expected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actors: Option<Actors>,
+    /// The message that lets the repair start, where the policy has repairs start from messages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub released: Option<Release>,
     /// When it was found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detected_at: Option<Time>,
@@ -342,11 +345,51 @@ pub struct Actors {
 
 /// A principal, and the event that names it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct Actor {
     /// Short, as in `role/Dev/anna`.
     pub name: String,
     /// The principal's ARN.
     pub arn: String,
+    /// `userIdentity.type`, as in `AssumedRole`.
+    #[serde(rename = "type", default, skip_serializing_if = "String::is_empty")]
+    pub type_: String,
+    /// The ARN of the role or user whose session it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_issuer: Option<String>,
+    /// The name that a person has at the identity provider, for federated and IAM Identity Center sessions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub federated_name: Option<String>,
+    /// The AWS service that called for the principal, as in `cloudformation.amazonaws.com`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invoked_by: Option<String>,
+    /// From where the call came: an IP address, or an AWS service's name.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub source_address: String,
+    /// By which program.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub user_agent: String,
+    /// The call, as in `UpdateIntegration`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub event_name: String,
+    /// CloudTrail's id of it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub event_id: String,
+    /// When it was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<Time>,
+}
+
+/// A message that lets a repair start, where the policy has repairs start from messages.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Release {
+    /// The plan that it told of: another one is not started by it.
+    pub plan_digest: String,
+    /// SQS's id of it.
+    pub message_id: String,
+    /// When it was taken from the queue.
+    pub at: Time,
 }
 
 /// A deployment about to be made.
@@ -374,4 +417,7 @@ pub struct Notice {
     pub topic: String,
     /// SNS's id.
     pub message_id: String,
+    /// The plan that it told of.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub plan_digest: String,
 }

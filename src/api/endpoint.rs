@@ -106,9 +106,30 @@ pub struct AwsEndpointStatus {
     /// The tool that manages it, as its tags tell, as in `CloudFormation stack payments`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub managed_by: Option<String>,
+    /// The editor as it stood when something was deployed from it: whoever finds it so again publishes nobody's edits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<Baseline>,
+    /// The `plumbline.dev/requestedAt` that was answered last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_handled_reconcile_at: Option<String>,
     /// What was put back lately, by target, resource and path: what a contest is told by. It survives the Drifts.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub put_back: BTreeMap<String, PutBack>,
+}
+
+/// The editor of a REST API as it was deployed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Baseline {
+    /// The deployment.
+    pub deployment_id: String,
+    /// SHA-256 over everything that a deployment publishes, as it was read.
+    pub digest: String,
+    /// When the reading ended.
+    pub read_at: Time,
+    /// How it is known that nobody wrote between the deployment and the reading. Absent: not yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<String>,
 }
 
 /// How often one thing was put back.

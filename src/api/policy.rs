@@ -72,7 +72,7 @@ pub struct EndpointPolicySpec {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     #[schemars(length(min = 1, max = 64))]
     pub rules: Vec<PolicyRule>,
-    /// What else may be repaired.
+    /// What else may be repaired, and what repairs start from.
     #[serde(default)]
     pub repairs: Repairs,
     /// Whether a repair may deploy.
@@ -85,6 +85,9 @@ pub struct EndpointPolicySpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub windows: Vec<Window>,
+    /// When the endpoints that it selects are read besides the account's sweeps. None: with these alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sweep: Option<super::account::Sweep>,
     /// True: drift is found and told, and nothing is changed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub suspend: bool,
@@ -359,6 +362,20 @@ pub struct Repairs {
     /// True: endpoints that a tool such as `CloudFormation` or Terraform manages are repaired unasked too.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub managed: bool,
+    /// What a repair starts from.
+    #[serde(default)]
+    pub via: Via,
+}
+
+/// What a repair starts from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Via {
+    /// From the finding itself.
+    #[default]
+    Direct,
+    /// From a message that tells of the Drift on one of the account's queues: whatever stands between the account's topic
+    /// and that queue, a filter policy, a delay, decides when and whether.
+    Queue,
 }
 
 /// What Plumbline found.

@@ -14,6 +14,7 @@ use super::{farewell, status, sweeper};
 use crate::api::condition::{self, Said};
 use crate::api::{AwsAccount, Reason, Status};
 use crate::aws::{Class, Error};
+use crate::inventory::schedule::Schedule;
 
 /// Credentials are looked at again this often.
 const RECHECK: Duration = Duration::from_mins(10);
@@ -88,7 +89,7 @@ async fn judge(account: &AwsAccount, ctx: &Context) -> Judged {
         );
         return settled(Reason::DuplicateAccount, message);
     }
-    if let Err(message) = sweeper::interval(&account.spec.sweep.interval) {
+    if let Err(message) = Schedule::compile(&account.spec.sweep) {
         return settled(Reason::Invalid, message);
     }
     let good = Judged {

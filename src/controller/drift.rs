@@ -360,6 +360,7 @@ async fn notify(
                 transition: transition.as_str().into(),
                 topic: kind.as_str().into(),
                 message_id: published.await.map_err(|error| error.to_string())?,
+                plan_digest: drift.status.as_ref().map(|s| s.plan_digest.clone()).unwrap_or_default(),
             };
             ctx.taken.note(&uid, notice.clone());
             notice

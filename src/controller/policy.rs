@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use kube::runtime::controller::Action;
 use kube::{Api, ResourceExt};
 
@@ -16,12 +17,16 @@ use crate::api::condition::{self, Said};
 use crate::api::drift::Phase;
 use crate::api::policy::{AllowedIn, EndpointPolicyStatus, PolicyRule};
 use crate::api::{AwsAccount, AwsEndpoint, EndpointPolicy, Reason, Status};
+use crate::inventory::schedule::Schedule;
 use crate::judge::allowed;
 use crate::judge::select::{self, Candidate};
 use crate::judge::snapshot::EndpointId;
 
 /// Three missed sweeps make what was seen unknown; looked at this often.
 const RECHECK: Duration = Duration::from_mins(1);
+
+/// Nobody is thought dead sooner.
+const LEAST: SignedDuration = SignedDuration::from_mins(1);
 
 /// One look at a policy.
 pub async fn reconcile(policy: Arc<EndpointPolicy>, ctx: Arc<Context>) -> Result<Action, Failure> {
@@ -153,7 +158,7 @@ fn tally(policy: &EndpointPolicy, accounts: &[Arc<AwsAccount>], ctx: &Context) -
     let labels = ctx.namespace_labels(&policy.namespace().unwrap_or_default());
     for account in accounts {
         let swept = account.status.as_ref().and_then(|s| s.last_sweep_time.as_ref());
-        if swept.is_none_or(|at| stale(account, at.0.as_second(), ctx)) {
+        if swept.is_none_or(|at| stale(account, at.0, ctx)) {
             first(&mut tally.unswept, account.name_any());
         }
         if let Some(endpoint) = ctx.foreign.endpoint_of(&account.spec.account_id) {
@@ -189,10 +194,9 @@ fn tally(policy: &EndpointPolicy, accounts: &[Arc<AwsAccount>], ctx: &Context) -
 }
 
 /// Whether three sweeps were missed: whoever made them may be dead.
-fn stale(account: &AwsAccount, swept: i64, ctx: &Context) -> bool {
-    let interval = sweeper::interval(&account.spec.sweep.interval).map_or(900, |i| i.as_secs());
-    let patience = i64::try_from(interval.saturating_mul(3)).unwrap_or(i64::MAX).max(60);
-    ctx.now().as_second() - swept > patience
+fn stale(account: &AwsAccount, swept: Timestamp, ctx: &Context) -> bool {
+    let missed = Schedule::compile(&account.spec.sweep).map_or(Timestamp::MAX, |schedule| schedule.thrice_after(swept));
+    ctx.now() > missed.max(swept + LEAST)
 }
 
 fn selects(

@@ -22,6 +22,7 @@ use crate::aws::apigateway::read::Depth;
 use crate::aws::budget::Priority;
 use crate::aws::{Class, Error};
 use crate::inventory::Hand;
+use crate::inventory::schedule::Schedule;
 use crate::inventory::sweep::{self, Listener};
 use crate::judge::Snapshot;
 use crate::judge::snapshot::EndpointId;
@@ -38,20 +39,6 @@ pub struct Handle {
 impl Drop for Handle {
     fn drop(&mut self) {
         self.task.abort();
-    }
-}
-
-/// Reads `1h30m`, `90s`.
-///
-/// # Errors
-/// A sentence that says what to write.
-pub fn interval(text: &str) -> Result<Duration, String> {
-    let span: Result<jiff::SignedDuration, _> = text.parse();
-    match span.ok().and_then(|s| Duration::try_from(s).ok()) {
-        Some(interval) if interval >= Duration::from_secs(1) => Ok(interval),
-        _ => Err(format!(
-            "sweep.interval: `{text}` is no duration of at least a second: write 15m, 90s or 1h30m"
-        )),
     }
 }
 
@@ -115,16 +102,23 @@ async fn run(ctx: Arc<Context>, name: String) {
             let _ = tokio::time::timeout(Duration::from_secs(1), leading.changed()).await;
             continue;
         }
-        let interval = interval(&account.spec.sweep.interval).unwrap_or(Duration::from_mins(15));
-        let started = Instant::now();
+        let Ok(schedule) = Schedule::compile(&account.spec.sweep) else {
+            return; // the account says so, and its sweeper begins again when it is corrected
+        };
+        let started = ctx.now();
         let depth = ctx.depth();
         // The first look, and one that somebody waits for, goes as fast as the budget lets it.
         let urgent = first || swept_depth != Some(depth) || requested(&account).is_some();
-        let spread = if urgent { Duration::ZERO } else { interval.mul_f64(0.8) };
+        let spread = if urgent {
+            Duration::ZERO
+        } else {
+            schedule.period(started).mul_f64(0.8)
+        };
         let complete = account_sweep(&ctx, &account, depth, spread).await;
         first = first && !complete;
         swept_depth = Some(depth);
-        wait(&ctx, &name, depth, interval.saturating_sub(started.elapsed())).await;
+        let rest = schedule.after(started).duration_since(ctx.now());
+        wait(&ctx, &name, depth, Duration::try_from(rest).unwrap_or_default()).await;
     }
 }
 

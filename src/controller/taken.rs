@@ -55,6 +55,7 @@ mod tests {
             transition: "Detected".into(),
             topic: topic.into(),
             message_id: format!("message to {topic}"),
+            plan_digest: String::new(),
         };
         let taken = Taken::default();
         taken.note("a", notice("people"));

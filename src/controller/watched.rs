@@ -38,6 +38,7 @@ where
     };
     let news = watcher(Api::<Came<K>>::all(client.clone()), watcher::Config::default())
         .default_backoff()
+        .modify(unmanaged)
         .filter_map(|event| async {
             event
                 .inspect_err(|error| tracing::warn!(kind = %K::kind(&()), %error, "a watch broke off and begins again"))
@@ -45,6 +46,13 @@ where
         })
         .flat_map(move |event| stream::iter(sorter.sort(event, &mut writer)));
     (store, news)
+}
+
+/// Who wrote which field takes more room than the fields, and nobody here asks.
+fn unmanaged<K: Resource>(came: &mut Came<K>) {
+    if let Came::Read(object) = came {
+        object.meta_mut().managed_fields = None;
+    }
 }
 
 /// Keeps apart what is read and what is set aside.

@@ -1,6 +1,8 @@
 //! List and watch for AWS: what was last read of every endpoint, and the sweeps that read it.
 
+pub mod events;
 mod packed;
+pub mod schedule;
 pub mod sweep;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};

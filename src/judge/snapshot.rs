@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::cel::Document;
 use super::path::Path;
+use crate::api::endpoint::AwsEndpointSpec;
 use crate::api::policy::{EndpointType, Target};
 
 /// What stands for a name, an id, a tag's value or a stage's name that is not known before something is deployed. AWS takes
@@ -21,6 +22,17 @@ pub struct EndpointId {
     pub type_: EndpointType,
     /// The REST API's id or the domain name itself.
     pub id: String,
+}
+
+impl From<&AwsEndpointSpec> for EndpointId {
+    fn from(spec: &AwsEndpointSpec) -> Self {
+        EndpointId {
+            account_id: spec.account_id.clone(),
+            region: spec.region.clone(),
+            type_: spec.type_,
+            id: spec.id.clone(),
+        }
+    }
 }
 
 /// One complete reading of an endpoint. There is none of a reading that failed half-way.

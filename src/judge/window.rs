@@ -34,6 +34,31 @@ pub fn duration(text: &str) -> Result<SignedDuration, String> {
 /// Any moment does: a schedule that never comes from there on never comes.
 const SOME_MOMENT: Timestamp = Timestamp::UNIX_EPOCH;
 
+/// Reads a schedule: minute, hour, day of the month, month and day of the week, on somebody's clock.
+///
+/// # Errors
+/// A sentence that says what to write.
+pub fn crontab(schedule: &str, time_zone: &str) -> Result<cronexpr::Crontab, String> {
+    if jiff::tz::TimeZone::get(time_zone).is_err() {
+        return Err(format!(
+            "timeZone `{time_zone}` is not known: write a name such as Europe/Berlin or UTC"
+        ));
+    }
+    let crontab = cronexpr::parse_crontab(&format!("{} {time_zone}", schedule.trim())).map_err(|error| {
+        let first = error.to_string();
+        let first = first.lines().next().unwrap_or_default();
+        format!(
+            "schedule `{schedule}`: {first}; write minute, hour, day of the month, month and day of the week, as in `0 2 * * 1-5`"
+        )
+    })?;
+    if crontab.find_next(SOME_MOMENT).is_err() {
+        return Err(format!(
+            "schedule `{schedule}` never comes: no such day is in any year; write one that does, as in `0 2 28 2 *`"
+        ));
+    }
+    Ok(crontab)
+}
+
 impl Window {
     /// Reads a window.
     ///
@@ -45,23 +70,7 @@ impl Window {
             duration: open,
             time_zone,
         } = written;
-        if jiff::tz::TimeZone::get(time_zone).is_err() {
-            return Err(format!(
-                "timeZone `{time_zone}` is not known: write a name such as Europe/Berlin or UTC"
-            ));
-        }
-        let crontab = cronexpr::parse_crontab(&format!("{} {time_zone}", schedule.trim())).map_err(|error| {
-            let first = error.to_string();
-            let first = first.lines().next().unwrap_or_default();
-            format!(
-                "schedule `{schedule}`: {first}; write minute, hour, day of the month, month and day of the week, as in `0 2 * * 1-5`"
-            )
-        })?;
-        if crontab.find_next(SOME_MOMENT).is_err() {
-            return Err(format!(
-                "schedule `{schedule}` never comes: no such day is in any year; write one that does, as in `0 2 28 2 *`"
-            ));
-        }
+        let crontab = crontab(schedule, time_zone)?;
         let duration = duration(open).map_err(|why| format!("duration: {why}"))?;
         if duration.is_zero() {
             return Err("duration: a window of 0s never opens: write how long it stays open, as in 2h".into());

@@ -73,6 +73,7 @@ pub fn drift() -> Drift {
                 editor: Some(Actor {
                     name: "role/Dev/anna".into(),
                     arn: "arn:aws:sts::1:assumed-role/Dev/anna".into(),
+                    ..Actor::default()
                 }),
                 deployer: None,
             }),
