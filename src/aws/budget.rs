@@ -50,6 +50,9 @@ const OPERATIONS: [(&str, Quota); 5] = [
     ),
 ];
 
+/// CloudTrail's quota of `LookupEvents`.
+const LOOKUPS: Quota = Quota { burst: 2.0, rate: 2.0 };
+
 /// Never slower than this part of the quota, or nothing would ever end.
 const FLOOR: f64 = 0.05;
 /// How much of the quota comes back in a second without throttling.
@@ -107,15 +110,15 @@ struct Core {
 }
 
 impl Core {
-    fn new(share: f64) -> Self {
+    fn new(share: f64, total: Quota, operations: &[(&'static str, Quota)]) -> Self {
         let share = share.clamp(0.01, 1.0);
         Core {
             share,
             pace: share,
             now: Duration::ZERO,
             paused_until: Duration::ZERO,
-            total: Bucket::new(TOTAL, share),
-            operations: OPERATIONS.map(|(name, quota)| (name, Bucket::new(quota, share))).into(),
+            total: Bucket::new(total, share),
+            operations: operations.iter().map(|(name, quota)| (*name, Bucket::new(*quota, share))).collect(),
             waiting: BTreeMap::new(),
             arrivals: 0,
         }
@@ -259,10 +262,19 @@ impl Limited {
 impl Budget {
     /// A share, from 0.01 to 1, of API Gateway's quotas.
     pub fn api_gateway(share: f64) -> Self {
+        Self::of(Core::new(share, TOTAL, &OPERATIONS))
+    }
+
+    /// A share, from 0.01 to 1, of CloudTrail's quota of lookups.
+    pub fn cloud_trail(share: f64) -> Self {
+        Self::of(Core::new(share, LOOKUPS, &[]))
+    }
+
+    fn of(core: Core) -> Self {
         Budget(Some(Limited {
             start: Instant::now(),
             state: Mutex::new(State {
-                core: Core::new(share),
+                core,
                 waiters: HashMap::new(),
             }),
         }))
@@ -374,7 +386,7 @@ mod tests {
             ),
             ("UpdateDomainName", 1.0, 29_990, 1, "one in 30 s"),
         ] {
-            let mut core = Core::new(share);
+            let mut core = Core::new(share, TOTAL, &OPERATIONS);
             assert_eq!(
                 served(&mut core, operation, until),
                 expected,
@@ -385,14 +397,14 @@ mod tests {
 
     #[test]
     fn an_operation_counts_for_the_total_too() {
-        let mut core = Core::new(1.0);
+        let mut core = Core::new(1.0, TOTAL, &OPERATIONS);
         assert_eq!(served(&mut core, "GetResources", 0), 5);
         assert_eq!(served(&mut core, "GetStages", 0), 35);
     }
 
     #[test]
     fn repairs_go_first_and_a_slow_operation_holds_nobody_up() {
-        let mut core = Core::new(1.0);
+        let mut core = Core::new(1.0, TOTAL, &OPERATIONS);
         served(&mut core, "CreateDeployment", 0);
         served(&mut core, "GetStages", 0);
         let sweep = core.wait("GetStages", Priority::Sweep);
@@ -410,7 +422,7 @@ mod tests {
 
     #[test]
     fn throttling_halves_and_comes_back() {
-        let mut core = Core::new(0.5);
+        let mut core = Core::new(0.5, TOTAL, &OPERATIONS);
         let pace = |core: &Core| format!("{:.2}", core.pace);
         core.throttled(at(0));
         core.throttled(at(10));
@@ -429,7 +441,7 @@ mod tests {
 
     #[test]
     fn a_small_share_is_its_own_floor() {
-        let mut core = Core::new(0.02);
+        let mut core = Core::new(0.02, TOTAL, &OPERATIONS);
         core.throttled(at(0));
         assert!((core.pace - 0.02).abs() < f64::EPSILON);
     }

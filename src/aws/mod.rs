@@ -5,8 +5,10 @@
 
 pub mod apigateway;
 pub mod budget;
+pub mod cloudtrail;
 mod error;
 pub mod gate;
 pub mod session;
+pub mod sqs;
 
 pub use error::{Class, Error};

@@ -1,6 +1,6 @@
 //! Sessions: whose credentials, which endpoints, one gate and one budget for an account and region.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use tokio::sync::OnceCell;
 
 use super::apigateway::Client;
 use super::budget::Budget;
+use super::cloudtrail::CloudTrail;
 use super::gate::{ATTEMPT_TIMEOUT, Counts, Fence, Gate, ReadOnly};
 use super::{Class, Error};
 use crate::api::account::{AwsAccountSpec, Role, Roles};
@@ -43,7 +44,7 @@ struct Shared {
     fence: Arc<dyn Fence>,
     limits: Limits,
     counts: Arc<Counts>,
-    budgets: Mutex<HashMap<(String, String), Arc<Budget>>>,
+    budgets: Mutex<HashMap<(String, String, Service), Arc<Budget>>>,
     cached: Mutex<HashMap<String, Arc<Session>>>,
 }
 
@@ -128,7 +129,7 @@ impl Sessions {
     /// The session of an account. A new one when the account's roles have changed.
     pub fn of(&self, spec: &AwsAccountSpec) -> Arc<Session> {
         let roles = spec.roles.clone().unwrap_or_default();
-        for ((account_id, _), budget) in lock(&self.0.budgets).iter() {
+        for ((account_id, ..), budget) in lock(&self.0.budgets).iter() {
             if *account_id == spec.account_id {
                 budget.set_share(spec.budget.fraction());
             }
@@ -155,6 +156,7 @@ impl Sessions {
             observe: OnceLock::new(),
             repair: OnceLock::new(),
             clients: Mutex::default(),
+            identities: Mutex::default(),
         });
         cached.insert(spec.account_id.clone(), session.clone());
         session
@@ -168,13 +170,14 @@ impl Sessions {
 
 impl Shared {
     /// Shared by every session that an account ever has: AWS counts by account, not by role.
-    fn budget(&self, account_id: &str, region: &str, share: f64) -> Arc<Budget> {
+    fn budget(&self, account_id: &str, region: &str, service: Service, share: f64) -> Arc<Budget> {
         lock(&self.budgets)
-            .entry((account_id.to_owned(), region.to_owned()))
+            .entry((account_id.to_owned(), region.to_owned(), service))
             .or_insert_with(|| {
-                Arc::new(match self.limits {
-                    Limits::Quotas => Budget::api_gateway(share),
-                    Limits::None => Budget::unlimited(),
+                Arc::new(match (self.limits, service) {
+                    (Limits::None, _) => Budget::unlimited(),
+                    (Limits::Quotas, Service::ApiGateway) => Budget::api_gateway(share),
+                    (Limits::Quotas, Service::CloudTrail) => Budget::cloud_trail(share),
                 })
             })
             .clone()
@@ -194,6 +197,13 @@ impl Shared {
             .take(64)
             .collect()
     }
+}
+
+/// A service with a quota of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Service {
+    ApiGateway,
+    CloudTrail,
 }
 
 /// What a client is for.
@@ -222,6 +232,8 @@ pub struct Session {
     observe: OnceLock<SdkConfig>,
     repair: OnceLock<SdkConfig>,
     clients: Mutex<HashMap<(Purpose, String), Client>>,
+    /// Whom STS says that the credentials are.
+    identities: Mutex<BTreeSet<String>>,
 }
 
 impl std::fmt::Debug for Session {
@@ -255,6 +267,27 @@ impl Session {
         config.to_builder().region(Region::new(region.to_owned())).build()
     }
 
+    /// The observe role's configuration in a region, for what comes in: SQS, files of a trail. It passes no gate.
+    pub fn inbound(&self, region: &str) -> SdkConfig {
+        let config = self.config(Purpose::Observe);
+        config.to_builder().region(Region::new(region.to_owned())).build()
+    }
+
+    /// CloudTrail of a region, with the observe role.
+    pub fn trail(&self, region: &str) -> CloudTrail {
+        let budget = self
+            .shared
+            .budget(&self.account_id, region, Service::CloudTrail, self.share);
+        CloudTrail::new(self.config(Purpose::Observe), budget, region)
+    }
+
+    /// ARNs by which a trail shows Plumbline's own calls: of its roles, or of the pod's own identity once that is known.
+    pub fn own_arns(&self) -> Vec<String> {
+        let roles = [&self.roles.observe, &self.roles.repair];
+        let roles = roles.into_iter().flatten().map(|role| role.arn.clone());
+        roles.chain(lock(&self.identities).iter().cloned()).collect()
+    }
+
     /// Whether both roles' credentials belong to the account.
     pub async fn identify(&self) -> Result<(), Error> {
         self.identify_as(Purpose::Observe).await?;
@@ -272,6 +305,7 @@ impl Session {
             .send()
             .await
             .map_err(|error| Error::from_sdk(operation, &error))?;
+        lock(&self.identities).extend(identity.arn().map(str::to_owned));
         let account = identity.account().unwrap_or("unknown");
         if account == self.account_id {
             return Ok(());
@@ -297,7 +331,8 @@ impl Session {
         let gate = Gate::new(
             self.shared.below.clone(),
             self.account_id.clone(),
-            self.shared.budget(&self.account_id, region, self.share),
+            self.shared
+                .budget(&self.account_id, region, Service::ApiGateway, self.share),
             fence,
             self.shared.counts.clone(),
         );
