@@ -1,5 +1,7 @@
 //! The control endpoints of the server, under `/_awsim/`.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Response, StatusCode};
@@ -20,6 +22,12 @@ struct Registration {
     access_key_id: String,
     account: String,
     arn: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct LookupDelay {
+    delay_ms: u64,
 }
 
 type Controlled = Result<Value, (StatusCode, String)>;
@@ -57,6 +65,16 @@ fn perform(sim: &Awsim, request: &http::Request<Bytes>, now: Timestamp) -> Contr
             let after = request.uri().query().and_then(|query| query.strip_prefix("after="));
             let after = after.map_or(Ok(0), str::parse).map_err(bad)?;
             Ok(json!({"Records": sim.trail_after(after)}))
+        }
+        (&Method::GET, ["trail", account]) => Ok(json!(sim.trail_of(account))),
+        (&Method::PUT, ["trail", account]) => {
+            let change = serde_json::from_slice(body).map_err(bad)?;
+            Ok(json!(sim.merge_trail(account, &change).map_err(bad)?))
+        }
+        (&Method::PUT, ["lookup-delay"]) => {
+            let LookupDelay { delay_ms } = serde_json::from_slice(body).map_err(bad)?;
+            sim.set_lookup_delay(Duration::from_millis(delay_ms));
+            Ok(json!({}))
         }
         (&Method::PUT, ["faults"]) => {
             let faults: Vec<Fault> = match serde_json::from_slice(body).map_err(bad)? {

@@ -48,6 +48,16 @@ impl AwsError {
         Self::new(429, "TooManyRequestsException", "Too Many Requests")
     }
 
+    /// 400 `ThrottlingException`, as the JSON services word a rate.
+    pub fn rate_exceeded() -> Self {
+        Self::new(400, "ThrottlingException", "Rate exceeded")
+    }
+
+    /// 400 `UnknownOperationException`, what the JSON services say to a target that they do not have.
+    pub fn unknown_target() -> Self {
+        Self::new(400, "UnknownOperationException", "")
+    }
+
     /// 400 `ValidationException`, with every violation in one message.
     pub fn validation(violations: &[String]) -> Self {
         let noun = if violations.len() == 1 { "error" } else { "errors" };

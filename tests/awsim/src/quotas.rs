@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 
 use crate::router::Operation;
+use crate::service::Service;
 
 #[derive(Clone, Copy, Debug)]
 struct Bucket {
@@ -16,7 +17,7 @@ struct Bucket {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Buckets(HashMap<Option<Operation>, Bucket>);
 
-/// All operations together: burst and requests a second.
+/// All operations of API Gateway together: burst and requests a second.
 const TOTAL: (f64, f64) = (40.0, 10.0);
 
 /// Burst and requests a second of one operation.
@@ -32,6 +33,7 @@ fn quota(operation: Operation) -> Option<(f64, f64)> {
         Operation::CreateRestApi | Operation::ImportRestApi => Some((1.0, 1.0 / 3.0)),
         Operation::PutRestApi => Some((1.0, 1.0)),
         Operation::CreateResource | Operation::DeleteResource => Some((5.0, 5.0)),
+        Operation::LookupEvents => Some((2.0, 2.0)),
         _ => None,
     }
 }
@@ -40,7 +42,8 @@ impl Buckets {
     /// Takes one call, or says that there is none left; a refused call costs nothing.
     pub(crate) fn take(&mut self, operation: Operation, now: Timestamp) -> bool {
         let own = quota(operation).map(|quota| (Some(operation), quota));
-        let wanted = [Some((None, TOTAL)), own];
+        let total = (operation.service() == Service::ApiGateway).then_some((None, TOTAL));
+        let wanted = [total, own];
         let enough = wanted
             .iter()
             .flatten()

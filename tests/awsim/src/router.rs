@@ -1,28 +1,45 @@
-//! Which operation a method and a path mean.
+//! Which operation a request means: by method and path, or by its target.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use http::Method as Verb;
+use http::{HeaderMap, Method as Verb};
+
+use crate::service::Service;
 
 macro_rules! operations {
-    ($($name:ident $verb:ident $path:literal;)*) => {
+    ($($name:ident $verb:ident $path:literal;)* @CloudTrail { $($target:ident;)* }) => {
         /// The operations that are simulated.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[allow(missing_docs)]
-        pub enum Operation { $($name,)* }
+        pub enum Operation { $($name,)* $($target,)* }
 
         const ROUTES: &[(Operation, Verb, &str)] = &[$((Operation::$name, Verb::$verb, $path),)*];
 
         impl Operation {
             /// The name that AWS gives it.
             pub fn name(self) -> &'static str {
-                match self { $(Self::$name => stringify!($name),)* }
+                match self {
+                    $(Self::$name => stringify!($name),)*
+                    $(Self::$target => stringify!($target),)*
+                }
+            }
+
+            /// The service that has it.
+            pub fn service(self) -> Service {
+                match self {
+                    $(Self::$target => Service::CloudTrail,)*
+                    _ => Service::ApiGateway,
+                }
             }
 
             /// The operation of a name.
             pub fn from_name(name: &str) -> Option<Self> {
-                match name { $(stringify!($name) => Some(Self::$name),)* _ => None }
+                match name {
+                    $(stringify!($name) => Some(Self::$name),)*
+                    $(stringify!($target) => Some(Self::$target),)*
+                    _ => None,
+                }
             }
         }
     };
@@ -115,12 +132,21 @@ operations! {
     TagResource PUT "/tags/{resourceArn}";
     UntagResource DELETE "/tags/{resourceArn}";
     GetTags GET "/tags/{resourceArn}";
+    @CloudTrail {
+        LookupEvents;
+        DescribeTrails;
+        GetTrailStatus;
+        StartLogging;
+        StopLogging;
+    }
 }
 
 impl Operation {
     /// Whether it only reads.
     pub fn read_only(self) -> bool {
-        self.name().starts_with("Get")
+        ["Get", "Lookup", "Describe"]
+            .iter()
+            .any(|verb| self.name().starts_with(verb))
     }
 
     /// The name of the body in CloudTrail and in AWS's validation messages: `updateStageInput`.
@@ -147,6 +173,8 @@ impl fmt::Display for Operation {
 /// What stands in a request's line.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Routed {
+    /// Whose door was knocked at.
+    pub(crate) service: Service,
     pub(crate) operation: Option<Operation>,
     /// The labels of the path, under the names that CloudTrail uses.
     pub(crate) ids: BTreeMap<String, String>,
@@ -155,7 +183,17 @@ pub(crate) struct Routed {
 }
 
 /// Finds the operation.
-pub(crate) fn route(verb: &Verb, path: &str, query: Option<&str>) -> Routed {
+pub(crate) fn route(verb: &Verb, path: &str, query: Option<&str>, headers: &HeaderMap) -> Routed {
+    if let Some(target) = headers
+        .get("x-amz-target")
+        .filter(|_| verb == Verb::POST && path == "/")
+    {
+        return Routed {
+            service: Service::CloudTrail,
+            operation: target.to_str().ok().and_then(targeted),
+            ..Routed::default()
+        };
+    }
     let query = query.map(parse_query).unwrap_or_default();
     let path = path.strip_suffix('/').unwrap_or(path);
     let import = query.iter().any(|(name, value)| name == "mode" && value == "import");
@@ -173,14 +211,22 @@ pub(crate) fn route(verb: &Verb, path: &str, query: Option<&str>) -> Routed {
                 operation: Some(*operation),
                 ids,
                 query,
+                ..Routed::default()
             };
         }
     }
     Routed {
-        operation: None,
-        ids: BTreeMap::new(),
         query,
+        ..Routed::default()
     }
+}
+
+/// The operation of `CloudTrail_20131101.LookupEvents`, which some clients send with a longer name of the service.
+fn targeted(target: &str) -> Option<Operation> {
+    let (service, name) = target.rsplit_once('.')?;
+    let short = service.rsplit('.').next().unwrap_or_default();
+    Operation::from_name(name)
+        .filter(|operation| short == "CloudTrail_20131101" && operation.service() == Service::CloudTrail)
 }
 
 fn match_path(pattern: &str, path: &str) -> Option<BTreeMap<String, String>> {

@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_DISPOSITION, CONTENT_TYPE};
-use http::{HeaderValue, Response, StatusCode};
+use http::Response;
+use http::header::ACCEPT;
 use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::calls::Call;
+use crate::cloudtrail::{self, Trails};
 use crate::error::AwsError;
 use crate::faults::{Fault, Faults};
 use crate::ids::{Ids, uuid};
@@ -19,6 +20,7 @@ use crate::principal::{self, Principal};
 use crate::request::{Answered, Reply, Request};
 use crate::router::{self, Routed};
 use crate::seed::{Seed, SeedError};
+use crate::service::Service;
 use crate::store::Partition;
 use crate::switches::{Switches, UnknownSwitch};
 use crate::trail::Entry;
@@ -40,6 +42,8 @@ pub struct Options {
     pub calls_kept: usize,
     /// Calls kept in the trail.
     pub trail_kept: usize,
+    /// How long after a call LookupEvents tells of it; AWS takes minutes.
+    pub lookup_delay: Duration,
 }
 
 impl Default for Options {
@@ -52,6 +56,7 @@ impl Default for Options {
             switches: Switches::default(),
             calls_kept: 100_000,
             trail_kept: 20_000,
+            lookup_delay: Duration::ZERO,
         }
     }
 }
@@ -69,7 +74,7 @@ pub struct Answer {
 
 type Hook = Box<dyn FnMut(&Call, &Awsim) + Send>;
 
-/// API Gateway v1, for all accounts and regions. Clones share everything.
+/// API Gateway v1 and the CloudTrail that watches it, for all accounts and regions. Clones share everything.
 #[derive(Clone)]
 pub struct Awsim(Arc<Inner>);
 
@@ -88,7 +93,9 @@ pub(crate) struct State {
     faults: Faults,
     sequence: u64,
     calls: VecDeque<Arc<Call>>,
-    trail: VecDeque<Entry>,
+    pub(crate) trail: VecDeque<Entry>,
+    pub(crate) trails: Trails,
+    pub(crate) lookup_delay: Duration,
 }
 
 impl State {
@@ -135,6 +142,8 @@ impl Awsim {
             sequence: 0,
             calls: VecDeque::new(),
             trail: VecDeque::new(),
+            trails: Trails::new(&options.region),
+            lookup_delay: options.lookup_delay,
         };
         Self(Arc::new(Inner {
             options,
@@ -154,7 +163,7 @@ impl Awsim {
     /// Answers a request that arrives at `now`.
     pub fn answer(&self, request: &http::Request<Bytes>, now: Timestamp) -> Answer {
         let (uri, headers) = (request.uri(), request.headers());
-        let routed = router::route(request.method(), uri.path(), uri.query());
+        let routed = router::route(request.method(), uri.path(), uri.query(), headers);
         let options = &self.0.options;
         let caller = principal::caller(headers, &self.state().principals, &options.account, &options.region);
         let call = Call {
@@ -196,6 +205,7 @@ impl Awsim {
         state.sequence += 1;
         call.sequence = state.sequence;
         let fault = state.faults.strike(&call).unwrap_or_default();
+        let delivered = state.trails.deliver(&call.account, &call.region);
         let struck = fault.status.is_some() || fault.drop;
         let mut answered = if struck && !fault.applied {
             Ok(Reply {
@@ -208,7 +218,9 @@ impl Awsim {
         if let Some(error) = fault.as_error() {
             answered = Err(error);
         }
-        let (mut response, message) = respond(answered, &uuid(self.0.options.seed, call.sequence, 0));
+        let (mut response, message) = routed
+            .service
+            .respond(answered, &uuid(self.0.options.seed, call.sequence, 0));
         call.status = response.status().as_u16();
         call.error = message.as_ref().map(|(code, _)| code.clone());
         let call = Arc::new(call);
@@ -220,13 +232,16 @@ impl Awsim {
         } = self.0.options;
         keep(&mut state.calls, Arc::clone(&call), calls_kept);
         if let Some(operation) = routed.operation {
-            let request = if call.read_only { Bytes::new() } else { body.clone() };
+            let told = !call.read_only || routed.service == Service::CloudTrail;
+            let request = if told { body.clone() } else { Bytes::new() };
             let answer = if call.read_only {
                 Bytes::new()
             } else {
                 response.body().clone()
             };
             let message = message.map(|(_, message)| message);
+            // What stops a trail is its last event, and what starts it is its first.
+            let delivered = delivered || state.trails.deliver(&call.account, &call.region);
             keep(
                 &mut state.trail,
                 Entry {
@@ -235,6 +250,7 @@ impl Awsim {
                     request,
                     response: answer,
                     message,
+                    delivered,
                     seed,
                 },
                 trail_kept,
@@ -265,6 +281,11 @@ impl Awsim {
     /// Turns a switch.
     pub fn set_switch(&self, name: &str, value: &str) -> Result<(), UnknownSwitch> {
         self.state().switches.set(name, value)
+    }
+
+    /// Sets how long after a call LookupEvents tells of it.
+    pub fn set_lookup_delay(&self, delay: Duration) {
+        self.state().lookup_delay = delay;
     }
 
     /// Turns the request quotas on or off; turned on, every bucket is full.
@@ -381,12 +402,15 @@ fn keep<T>(ring: &mut VecDeque<T>, item: T, most: usize) {
 }
 
 fn perform(state: &mut State, call: &Call, routed: &Routed, body: &Bytes, accept: &str) -> Answered {
-    let operation = routed.operation.ok_or_else(AwsError::unknown_operation)?;
+    let operation = routed.operation.ok_or_else(|| routed.service.unknown_operation())?;
     let quotas = state.quotas;
     let switches = state.switches.clone();
     let (partition, ids) = state.parts(&call.account, &call.region);
     if quotas && !partition.buckets.take(operation, call.time) {
-        return Err(AwsError::throttled());
+        return Err(routed.service.throttled());
+    }
+    if routed.service == Service::CloudTrail {
+        return cloudtrail::dispatch(state, operation, call, body);
     }
     let request = Request {
         operation,
@@ -397,34 +421,4 @@ fn perform(state: &mut State, call: &Call, routed: &Routed, body: &Bytes, accept
         switches: &switches,
     };
     ops::dispatch(partition, ids, &request)
-}
-
-fn header(text: &str) -> HeaderValue {
-    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("invalid"))
-}
-
-/// The HTTP answer, and the error's code and message.
-fn respond(answered: Answered, request_id: &str) -> (Response<Bytes>, Option<(String, String)>) {
-    let mut response = Response::new(Bytes::new());
-    response.headers_mut().insert("x-amzn-RequestId", header(request_id));
-    let (status, body, content_type, error) = match answered {
-        Ok(reply) => {
-            if let Some(disposition) = &reply.disposition {
-                response.headers_mut().insert(CONTENT_DISPOSITION, header(disposition));
-            }
-            (reply.status, reply.body, reply.content_type, None)
-        }
-        Err(error) => {
-            response.headers_mut().insert("x-amzn-ErrorType", header(&error.code));
-            let body = serde_json::json!({"message": error.message}).to_string().into_bytes();
-            (error.status, body, None, Some((error.code.into_owned(), error.message)))
-        }
-    };
-    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    if !body.is_empty() {
-        let kind = content_type.unwrap_or_else(|| "application/json".to_owned());
-        response.headers_mut().insert(CONTENT_TYPE, header(&kind));
-        *response.body_mut() = Bytes::from(body);
-    }
-    (response, error)
 }

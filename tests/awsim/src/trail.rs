@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::calls::Call;
 use crate::ids::uuid;
 use crate::router::Operation;
+use crate::service::Service;
 
 /// A call with what its record needs; the record is made when somebody reads it.
 #[derive(Clone, Debug)]
@@ -17,17 +18,29 @@ pub(crate) struct Entry {
     pub(crate) request: Bytes,
     pub(crate) response: Bytes,
     pub(crate) message: Option<String>,
+    /// Whether a trail logged there and then.
+    pub(crate) delivered: bool,
     pub(crate) seed: u64,
 }
 
 impl Entry {
+    pub(crate) fn event_id(&self) -> String {
+        uuid(self.seed, self.call.sequence, 1)
+    }
+
+    /// What LookupEvents calls the caller: the name of the user or of the session.
+    pub(crate) fn user_name(&self) -> &str {
+        let resource = self.call.principal.rsplit(':').next().unwrap_or_default();
+        resource.rsplit('/').next().unwrap_or_default()
+    }
+
     pub(crate) fn record(&self) -> Value {
         let call = &self.call;
         let mut record = json!({
             "eventVersion": "1.09",
             "userIdentity": identity(call),
             "eventTime": call.time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-            "eventSource": "apigateway.amazonaws.com",
+            "eventSource": self.operation.service().event_source(),
             "eventName": call.operation,
             "awsRegion": call.region,
             "sourceIPAddress": "127.0.0.1",
@@ -35,7 +48,7 @@ impl Entry {
             "requestParameters": self.parameters(),
             "responseElements": self.elements(),
             "requestID": uuid(self.seed, call.sequence, 0),
-            "eventID": uuid(self.seed, call.sequence, 1),
+            "eventID": self.event_id(),
             "readOnly": call.read_only,
             "eventType": "AwsApiCall",
             "managementEvent": true,
@@ -50,6 +63,9 @@ impl Entry {
     }
 
     fn parameters(&self) -> Value {
+        if self.operation.service() == Service::CloudTrail {
+            return serde_json::from_slice(&self.request).map_or(Value::Null, uncapitalized);
+        }
         let ids = self.call.ids.iter().map(|(name, value)| (name.clone(), json!(value)));
         let mut parameters: Map<String, Value> = ids.collect();
         for (name, value) in &self.call.query {
@@ -70,6 +86,27 @@ impl Entry {
             return Value::Null;
         }
         serde_json::from_slice(&self.response).unwrap_or(Value::Null)
+    }
+}
+
+/// The members of a JSON service's request begin with a small letter in its record.
+fn uncapitalized(value: Value) -> Value {
+    let small = |name: &str| {
+        let mut letters = name.chars();
+        let first = letters.next().map(|first| first.to_ascii_lowercase());
+        first.into_iter().chain(letters).collect::<String>()
+    };
+    match value {
+        Value::Object(members) => {
+            let members = members.into_iter();
+            Value::Object(
+                members
+                    .map(|(name, value)| (small(&name), uncapitalized(value)))
+                    .collect(),
+            )
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(uncapitalized).collect()),
+        other => other,
     }
 }
 
@@ -120,11 +157,14 @@ fn identity(call: &Call) -> Value {
 
 /// A record as EventBridge delivers it.
 pub fn event(record: &Value) -> Value {
+    let service = record["eventSource"]
+        .as_str()
+        .and_then(|source| source.split('.').next());
     json!({
         "version": "0",
         "id": record["eventID"],
         "detail-type": "AWS API Call via CloudTrail",
-        "source": "aws.apigateway",
+        "source": format!("aws.{}", service.unwrap_or_default()),
         "account": record["recipientAccountId"],
         "time": record["eventTime"],
         "region": record["awsRegion"],

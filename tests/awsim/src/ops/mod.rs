@@ -118,6 +118,9 @@ pub(crate) fn dispatch(partition: &mut Partition, ids: &mut Ids, request: &Reque
         O::TagResource => tags::tag(partition, request),
         O::UntagResource => tags::untag(partition, request),
         O::GetTags => tags::get(partition, request),
+        O::LookupEvents | O::DescribeTrails | O::GetTrailStatus | O::StartLogging | O::StopLogging => {
+            Err(AwsError::unknown_operation())
+        }
     }
 }
 

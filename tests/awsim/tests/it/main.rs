@@ -6,6 +6,7 @@
 mod exports;
 mod faults;
 mod live;
+mod lookups;
 mod patches;
 mod principals;
 mod quotas;
@@ -13,4 +14,5 @@ mod recorded;
 mod seeds;
 mod served;
 mod stages;
+mod trails;
 mod world;

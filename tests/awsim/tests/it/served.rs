@@ -92,6 +92,38 @@ async fn the_control_endpoints_seed_disturb_and_show() {
     );
     let principal = json!({"accessKeyId": "A", "account": "999988887777", "arn": "arn:aws:iam::999988887777:user/a"});
     assert_eq!(send(address, "PUT /_awsim/principals", &principal).await.0, 200);
+    let (status, trail) = send(
+        address,
+        "PUT /_awsim/trail/999988887777",
+        &json!({"logging": false, "regions": ["eu-west-1"]}),
+    )
+    .await;
+    assert_eq!(
+        (status, &trail["logging"], &trail["exists"]),
+        (200, &json!(false), &json!(true))
+    );
+    let trail = send(address, "PUT /_awsim/trail/999988887777", &json!({"regions": null}))
+        .await
+        .1;
+    assert_eq!(
+        (&trail["logging"], &trail["regions"]),
+        (&json!(false), &Value::Null),
+        "only what is named changes"
+    );
+    assert_eq!(
+        send(address, "PUT /_awsim/trail/999988887777", &json!({"loging": true}))
+            .await
+            .0,
+        400
+    );
+    let (_, shown) = send(address, "GET /_awsim/trail/999988887777", &Value::Null).await;
+    assert_eq!(shown, trail);
+    assert_eq!(
+        send(address, "PUT /_awsim/lookup-delay", &json!({"delayMs": 5}))
+            .await
+            .0,
+        200
+    );
     assert_eq!(send(address, "PUT /_awsim/quotas/on", &Value::Null).await.0, 200);
     assert_eq!(send(address, "GET /_awsim/nothing", &Value::Null).await.0, 404);
 }

@@ -109,16 +109,32 @@ impl World {
     }
 
     pub fn call(&self, line: &str, body: &Value) -> Answered {
-        let response = self.answer(line, body).response;
-        let code = response
-            .headers()
-            .get("x-amzn-ErrorType")
-            .map(|code| code.to_str().unwrap().to_owned());
-        Answered {
-            status: response.status().as_u16(),
-            code: code.unwrap_or_default(),
-            body: serde_json::from_slice(response.body()).unwrap_or(Value::Null),
-        }
+        answered(&self.answer(line, body))
+    }
+
+    /// Calls CloudTrail in a region, as the SDKs do.
+    pub fn cloudtrail_in(&self, region: &str, operation: &str, body: &Value) -> Answered {
+        let mut request = self.request("POST /", body);
+        let scope = request.headers()["authorization"].to_str().unwrap();
+        let scope = scope.replace(&format!("/{REGION}/apigateway/"), &format!("/{region}/cloudtrail/"));
+        let headers = request.headers_mut();
+        headers.insert("authorization", scope.parse().unwrap());
+        headers.insert("content-type", "application/x-amz-json-1.1".parse().unwrap());
+        let target = format!("CloudTrail_20131101.{operation}");
+        headers.insert("x-amz-target", target.parse().unwrap());
+        answered(&self.sim.answer(&request, self.now))
+    }
+
+    /// The same in the region of these stories.
+    pub fn cloudtrail(&self, operation: &str, body: &Value) -> Answered {
+        self.cloudtrail_in(REGION, operation, body)
+    }
+
+    /// The events that `LookupEvents` tells of.
+    #[track_caller]
+    pub fn lookup(&self, body: &Value) -> Vec<Value> {
+        let answer = self.cloudtrail("LookupEvents", body).ok();
+        answer["Events"].as_array().unwrap().clone()
     }
 
     #[track_caller]
@@ -174,6 +190,19 @@ impl World {
         self.get(&format!(
             "/restapis/{{api}}/stages/{stage}/exports/oas30?extensions=apigateway"
         ))
+    }
+}
+
+fn answered(answer: &Answer) -> Answered {
+    let response = &answer.response;
+    let code = response
+        .headers()
+        .get("x-amzn-ErrorType")
+        .map(|code| code.to_str().unwrap().to_owned());
+    Answered {
+        status: response.status().as_u16(),
+        code: code.unwrap_or_default(),
+        body: serde_json::from_slice(response.body()).unwrap_or(Value::Null),
     }
 }
 
