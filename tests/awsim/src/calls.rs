@@ -27,6 +27,8 @@ pub struct Call {
     pub access_key_id: String,
     /// The `User-Agent` header.
     pub user_agent: String,
+    /// Where it came from.
+    pub source_ip_address: String,
     /// HTTP method.
     pub method: String,
     /// Path as sent.

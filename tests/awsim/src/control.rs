@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::faults::Fault;
+use crate::principal::Principal;
 use crate::seed::Seed;
 use crate::sim::Awsim;
 
@@ -20,8 +21,8 @@ pub(crate) const PREFIX: &str = "/_awsim/";
 #[serde(rename_all = "camelCase")]
 struct Registration {
     access_key_id: String,
-    account: String,
-    arn: String,
+    #[serde(flatten)]
+    principal: Principal,
 }
 
 #[derive(Deserialize)]
@@ -71,6 +72,21 @@ fn perform(sim: &Awsim, request: &http::Request<Bytes>, now: Timestamp) -> Contr
             let change = serde_json::from_slice(body).map_err(bad)?;
             Ok(json!(sim.merge_trail(account, &change).map_err(bad)?))
         }
+        (&Method::GET, ["deliver"]) => Ok(json!({"deliveries": sim.deliveries()})),
+        (&Method::PUT, ["deliver"]) => {
+            let change = serde_json::from_slice(body).map_err(bad)?;
+            sim.merge_delivery(change).map_err(bad)?;
+            Ok(json!({"deliveries": sim.deliveries()}))
+        }
+        (&Method::DELETE, ["deliver"]) => {
+            let named: Value = if body.is_empty() {
+                Value::Null
+            } else {
+                serde_json::from_slice(body).map_err(bad)?
+            };
+            sim.stop_delivering(named["queueUrl"].as_str());
+            Ok(json!({}))
+        }
         (&Method::PUT, ["lookup-delay"]) => {
             let LookupDelay { delay_ms } = serde_json::from_slice(body).map_err(bad)?;
             sim.set_lookup_delay(Duration::from_millis(delay_ms));
@@ -101,10 +117,9 @@ fn perform(sim: &Awsim, request: &http::Request<Bytes>, now: Timestamp) -> Contr
         (&Method::PUT, ["principals"]) => {
             let Registration {
                 access_key_id,
-                account,
-                arn,
+                principal,
             } = serde_json::from_slice(body).map_err(bad)?;
-            sim.register_principal(&access_key_id, &account, &arn);
+            sim.register(&access_key_id, principal);
             Ok(json!({}))
         }
         (&Method::PUT, ["quotas", switch @ ("on" | "off")]) => {

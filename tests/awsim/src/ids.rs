@@ -44,7 +44,13 @@ fn mix(mut z: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// A UUID made of two numbers; `kind` keeps request ids and event ids apart.
+/// A number from 0 to 1 for each call, the same with the same seed.
+#[allow(clippy::cast_precision_loss)] // 53 bits of it are exact
+pub(crate) fn chance(seed: u64, sequence: u64) -> f64 {
+    (mix(seed ^ mix(sequence)) >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+/// A UUID made of two numbers; `kind` keeps the ids of requests, events and messages apart.
 pub(crate) fn uuid(seed: u64, sequence: u64, kind: u64) -> String {
     let high = mix(seed ^ mix(sequence.wrapping_mul(4).wrapping_add(kind)));
     let low = mix(high ^ sequence);

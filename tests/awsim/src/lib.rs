@@ -12,9 +12,11 @@
 mod calls;
 mod cloudtrail;
 mod control;
+mod delivery;
 mod error;
 mod export;
 mod faults;
+mod identity;
 mod ids;
 mod import;
 mod ops;
@@ -35,8 +37,10 @@ mod trail;
 
 pub use calls::Call;
 pub use cloudtrail::Trail;
+pub use delivery::{Delivered, Delivery, DeliveryError, Rules, Target, Wrap};
 pub use error::AwsError;
 pub use faults::Fault;
+pub use identity::{Face, Kind};
 pub use principal::Principal;
 pub use router::Operation;
 pub use server::{Running, serve, start};

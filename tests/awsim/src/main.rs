@@ -1,4 +1,4 @@
-//! `awsim`: API Gateway v1 on a loopback port.
+//! `awsim`: API Gateway v1 and its CloudTrail on a loopback port.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -8,17 +8,18 @@ use jiff::Timestamp;
 use tokio::net::TcpListener;
 
 const USAGE: &str = "usage: awsim --listen 127.0.0.1:PORT [--quotas] [--seed FILE] [--account 111122223333]
-             [--region eu-west-1] [--switch NAME=VALUE]...";
+             [--region eu-west-1] [--switch NAME=VALUE]... [--deliver QUEUE_URL]...";
 
 struct Arguments {
     listen: SocketAddr,
     seed: Option<Seed>,
     options: Options,
+    deliver: Vec<String>,
 }
 
 fn arguments(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
     let mut listen = SocketAddr::from(([127, 0, 0, 1], 0));
-    let (mut seed, mut options) = (None, Options::default());
+    let (mut seed, mut options, mut deliver) = (None, Options::default(), Vec::new());
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or_else(|| format!("{word} needs a value\n{USAGE}"));
         match word.as_str() {
@@ -44,6 +45,7 @@ fn arguments(mut words: impl Iterator<Item = String>) -> Result<Arguments, Strin
                     .set(name, position)
                     .map_err(|error| error.to_string())?;
             }
+            "--deliver" => deliver.push(value()?),
             "--help" | "-h" => return Err(USAGE.to_owned()),
             _ => return Err(format!("unknown argument {word}\n{USAGE}")),
         }
@@ -53,15 +55,29 @@ fn arguments(mut words: impl Iterator<Item = String>) -> Result<Arguments, Strin
             "{listen} is not a loopback address: awsim checks no signature and serves this machine alone"
         ));
     }
-    Ok(Arguments { listen, seed, options })
+    Ok(Arguments {
+        listen,
+        seed,
+        options,
+        deliver,
+    })
 }
 
 async fn run() -> Result<(), String> {
-    let Arguments { listen, seed, options } = arguments(std::env::args().skip(1))?;
+    let Arguments {
+        listen,
+        seed,
+        options,
+        deliver,
+    } = arguments(std::env::args().skip(1))?;
     let sim = Awsim::new(options);
     if let Some(seed) = seed {
         sim.seed(&seed, Timestamp::now())
             .map_err(|error| format!("seed: {error}"))?;
+    }
+    for queue_url in deliver {
+        sim.deliver_always(&queue_url)
+            .map_err(|error| format!("--deliver: {error}"))?;
     }
     let listener = TcpListener::bind(listen)
         .await

@@ -12,17 +12,19 @@ use serde_json::Value;
 
 use crate::calls::Call;
 use crate::cloudtrail::{self, Trails};
+use crate::delivery::Lines;
 use crate::error::AwsError;
 use crate::faults::{Fault, Faults};
+use crate::identity::Face;
 use crate::ids::{Ids, uuid};
 use crate::ops;
-use crate::principal::{self, Principal};
+use crate::principal::{self, Known, Principal};
 use crate::request::{Answered, Reply, Request};
 use crate::router::{self, Routed};
 use crate::seed::{Seed, SeedError};
 use crate::service::Service;
 use crate::store::Partition;
-use crate::switches::{Switches, UnknownSwitch};
+use crate::switches::{Switch, Switches, UnknownSwitch};
 use crate::trail::Entry;
 
 /// How a simulator is set up.
@@ -82,13 +84,14 @@ struct Inner {
     options: Options,
     state: Mutex<State>,
     hook: Mutex<Option<Hook>>,
+    lines: Lines,
 }
 
 pub(crate) struct State {
     partitions: HashMap<(String, String), Partition>,
     pub(crate) ids: Ids,
     pub(crate) switches: Switches,
-    principals: HashMap<String, Principal>,
+    principals: HashMap<String, Known>,
     quotas: bool,
     faults: Faults,
     sequence: u64,
@@ -149,11 +152,20 @@ impl Awsim {
             options,
             state: Mutex::new(state),
             hook: Mutex::new(None),
+            lines: Lines::default(),
         }))
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn lines(&self) -> Lines {
+        self.0.lines.clone()
+    }
+
+    pub(crate) fn region(&self) -> &str {
+        &self.0.options.region
     }
 
     fn hook(&self) -> MutexGuard<'_, Option<Hook>> {
@@ -176,6 +188,7 @@ impl Awsim {
             principal: caller.arn,
             access_key_id: caller.access_key_id,
             user_agent: caller.user_agent,
+            source_ip_address: caller.source_ip_address,
             method: request.method().as_str().to_owned(),
             path: uri.path().to_owned(),
             query: routed.query.clone(),
@@ -188,7 +201,7 @@ impl Awsim {
             .get(ACCEPT)
             .and_then(|accept| accept.to_str().ok())
             .unwrap_or_default();
-        self.carry_out(call, &routed, request.body(), accept)
+        self.carry_out(call, caller.face, &routed, request.body(), accept)
     }
 
     /// The hook is taken out while it runs, so that it may call the simulator itself.
@@ -200,7 +213,7 @@ impl Awsim {
         }
     }
 
-    fn carry_out(&self, mut call: Call, routed: &Routed, body: &Bytes, accept: &str) -> Answer {
+    fn carry_out(&self, mut call: Call, face: Arc<Face>, routed: &Routed, body: &Bytes, accept: &str) -> Answer {
         let mut state = self.state();
         state.sequence += 1;
         call.sequence = state.sequence;
@@ -242,19 +255,21 @@ impl Awsim {
             let message = message.map(|(_, message)| message);
             // What stops a trail is its last event, and what starts it is its first.
             let delivered = delivered || state.trails.deliver(&call.account, &call.region);
-            keep(
-                &mut state.trail,
-                Entry {
-                    call,
-                    operation,
-                    request,
-                    response: answer,
-                    message,
-                    delivered,
-                    seed,
-                },
-                trail_kept,
-            );
+            let entry = Entry {
+                call,
+                face,
+                masked: state.switches.is(Switch::TrailMasksValues, "on"),
+                operation,
+                request,
+                response: answer,
+                message,
+                delivered,
+                seed,
+            };
+            if delivered {
+                self.0.lines.offer(&entry);
+            }
+            keep(&mut state.trail, entry, trail_kept);
         }
         if fault.truncate {
             let half = response.body().len() / 2;
@@ -300,11 +315,13 @@ impl Awsim {
 
     /// Makes an access key a principal.
     pub fn register_principal(&self, access_key_id: &str, account: &str, arn: &str) {
-        let principal = Principal {
-            account: account.to_owned(),
-            arn: arn.to_owned(),
-        };
-        self.state().principals.insert(access_key_id.to_owned(), principal);
+        self.register(access_key_id, Principal::new(account, arn));
+    }
+
+    /// The same for one that CloudTrail shows in its own way.
+    pub fn register(&self, access_key_id: &str, principal: Principal) {
+        let known = Known::new(principal, self.region());
+        self.state().principals.insert(access_key_id.to_owned(), known);
     }
 
     /// Sets a fault besides those that are set.

@@ -31,11 +31,14 @@ pub enum Switch {
     /// `security-policy-change = updating | at-once`: whether a REST API is UPDATING for 15 minutes
     /// after a change of its security policy.
     SecurityPolicyChange,
+    /// `trail-masks-values = off | on`: whether CloudTrail's records show `***` for the values of
+    /// patches and the URIs of integrations.
+    TrailMasksValues,
 }
 
 impl Switch {
     /// Every switch.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::ExportPolicy,
         Self::ExportCompression,
         Self::ExportGatewayResponses,
@@ -45,6 +48,7 @@ impl Switch {
         Self::PolicyArns,
         Self::NewMethodSettings,
         Self::SecurityPolicyChange,
+        Self::TrailMasksValues,
     ];
 
     /// Its name on the command line and the control endpoint.
@@ -59,6 +63,7 @@ impl Switch {
             Self::PolicyArns => "policy-arns",
             Self::NewMethodSettings => "new-method-settings",
             Self::SecurityPolicyChange => "security-policy-change",
+            Self::TrailMasksValues => "trail-masks-values",
         }
     }
 
@@ -74,6 +79,7 @@ impl Switch {
             Self::PolicyArns => &["expanded", "as-written"],
             Self::NewMethodSettings => &["from-wildcard", "defaults"],
             Self::SecurityPolicyChange => &["updating", "at-once"],
+            Self::TrailMasksValues => &["off", "on"],
         }
     }
 }

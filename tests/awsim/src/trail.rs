@@ -6,6 +6,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use crate::calls::Call;
+use crate::identity::Face;
 use crate::ids::uuid;
 use crate::router::Operation;
 use crate::service::Service;
@@ -14,12 +15,15 @@ use crate::service::Service;
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) call: Arc<Call>,
+    pub(crate) face: Arc<Face>,
     pub(crate) operation: Operation,
     pub(crate) request: Bytes,
     pub(crate) response: Bytes,
     pub(crate) message: Option<String>,
     /// Whether a trail logged there and then.
     pub(crate) delivered: bool,
+    /// Whether its record hides values.
+    pub(crate) masked: bool,
     pub(crate) seed: u64,
 }
 
@@ -29,23 +33,26 @@ impl Entry {
     }
 
     /// What LookupEvents calls the caller: the name of the user or of the session.
-    pub(crate) fn user_name(&self) -> &str {
-        let resource = self.call.principal.rsplit(':').next().unwrap_or_default();
-        resource.rsplit('/').next().unwrap_or_default()
+    pub(crate) fn user_name(&self) -> Option<&str> {
+        self.face.called(&self.call.principal)
     }
 
     pub(crate) fn record(&self) -> Value {
         let call = &self.call;
+        let mut parameters = self.parameters();
+        if self.masked {
+            mask(&mut parameters);
+        }
         let mut record = json!({
             "eventVersion": "1.09",
-            "userIdentity": identity(call),
+            "userIdentity": self.face.identity(call),
             "eventTime": call.time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             "eventSource": self.operation.service().event_source(),
             "eventName": call.operation,
             "awsRegion": call.region,
-            "sourceIPAddress": "127.0.0.1",
-            "userAgent": call.user_agent,
-            "requestParameters": self.parameters(),
+            "sourceIPAddress": call.source_ip_address,
+            "userAgent": self.face.invoked_by.as_deref().unwrap_or(&call.user_agent),
+            "requestParameters": parameters,
             "responseElements": self.elements(),
             "requestID": uuid(self.seed, call.sequence, 0),
             "eventID": self.event_id(),
@@ -110,48 +117,21 @@ fn uncapitalized(value: Value) -> Value {
     }
 }
 
-fn identity(call: &Call) -> Value {
-    let Call {
-        principal,
-        account,
-        access_key_id,
-        ..
-    } = call;
-    let resource = principal.rsplit(':').next().unwrap_or_default();
-    let mut parts = resource.split('/');
-    match (parts.next(), parts.next(), parts.next()) {
-        (Some("assumed-role"), Some(role), session) => {
-            let id = format!(
-                "AROA{:0>17}",
-                role.to_ascii_uppercase()
-                    .replace(|c: char| !c.is_ascii_alphanumeric(), "")
-            );
-            json!({
-                "type": "AssumedRole",
-                "principalId": format!("{id}:{}", session.unwrap_or_default()),
-                "arn": principal,
-                "accountId": account,
-                "accessKeyId": access_key_id,
-                "sessionContext": {"sessionIssuer": {
-                    "type": "Role",
-                    "principalId": id,
-                    "arn": format!("arn:aws:iam::{account}:role/{role}"),
-                    "accountId": account,
-                    "userName": role,
-                }},
-            })
+/// What CloudTrail may hide: the values of patches, and where integrations point.
+fn mask(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            let patch = members.contains_key("op");
+            for (name, value) in members {
+                if (name == "uri" || (patch && name == "value")) && !value.is_null() {
+                    *value = json!("***");
+                } else {
+                    mask(value);
+                }
+            }
         }
-        (Some("user"), Some(name), _) => json!({
-            "type": "IAMUser",
-            "principalId": format!("AIDA{:0>17}", name.to_ascii_uppercase().replace(|c: char| !c.is_ascii_alphanumeric(), "")),
-            "arn": principal,
-            "accountId": account,
-            "accessKeyId": access_key_id,
-            "userName": name,
-        }),
-        _ => {
-            json!({"type": "Root", "principalId": account, "arn": principal, "accountId": account, "accessKeyId": access_key_id})
-        }
+        Value::Array(items) => items.iter_mut().for_each(mask),
+        _ => {}
     }
 }
 

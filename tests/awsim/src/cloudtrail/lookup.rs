@@ -148,7 +148,7 @@ impl Attribute {
             Key::EventName => call.operation == value,
             Key::EventSource => entry.operation.service().event_source() == value,
             Key::ReadOnly => value == if call.read_only { "true" } else { "false" },
-            Key::Username => entry.user_name() == value,
+            Key::Username => entry.user_name() == Some(value),
             // CloudTrail does not reliably tell REST APIs by their resources: nobody should lean on it.
             Key::ResourceName | Key::ResourceType | Key::Unknown(_) => false,
         }
@@ -202,10 +202,12 @@ fn event(entry: &Entry) -> Value {
         "ReadOnly": call.read_only.to_string(),
         "EventTime": call.time.as_second() as f64,
         "EventSource": entry.operation.service().event_source(),
-        "Username": entry.user_name(),
         "Resources": [],
         "CloudTrailEvent": entry.record().to_string(),
     });
+    if let Some(name) = entry.user_name() {
+        event["Username"] = json!(name);
+    }
     if !call.access_key_id.is_empty() {
         event["AccessKeyId"] = json!(call.access_key_id);
     }

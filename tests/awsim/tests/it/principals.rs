@@ -1,5 +1,6 @@
 //! Who called, and what is recorded of it.
 
+use awsim::{Face, Kind, Principal};
 use serde_json::{Value, json};
 
 use crate::world::{ACCOUNT, World};
@@ -137,4 +138,209 @@ fn calls_are_counted_by_operation() {
         [("GetRestApi", 1), ("GetStages", 2)]
     );
     assert_eq!(world.sim.calls()[0].ids["restApiId"], world.id("api"));
+}
+
+#[test]
+fn the_trail_shows_each_kind_of_principal_as_cloudtrail_does() {
+    let sso = "arn:aws:sts::111122223333:assumed-role/AWSReservedSSO_Dev_0123456789abcdef/anna@example.com";
+    let named = |kind| Face {
+        kind: Some(kind),
+        ..Face::default()
+    };
+    let issuer = "/sessionContext/sessionIssuer/arn";
+    let rows = [
+        (
+            Principal::new(ACCOUNT, sso),
+            vec![
+                ("/type", "AssumedRole"),
+                ("/principalId", "AROAAWSRESERVEDSSODEV0123456789ABCDEF:anna@example.com"),
+                (
+                    issuer,
+                    "arn:aws:iam::111122223333:role/aws-reserved/sso.amazonaws.com/eu-west-1/AWSReservedSSO_Dev_0123456789abcdef",
+                ),
+                (
+                    "/sessionContext/sessionIssuer/userName",
+                    "AWSReservedSSO_Dev_0123456789abcdef",
+                ),
+            ],
+            Some("anna@example.com"),
+            "somebody who came through single sign-on",
+        ),
+        (
+            Principal::new(ACCOUNT, "arn:aws:sts::111122223333:federated-user/bob"),
+            vec![
+                ("/type", "FederatedUser"),
+                ("/principalId", "111122223333:bob"),
+                ("/sessionContext/sessionIssuer/type", "IAMUser"),
+            ],
+            Some("bob"),
+            "a federated user",
+        ),
+        (
+            Principal::new(
+                ACCOUNT,
+                "arn:aws:sts::111122223333:assumed-role/stacks/AWSCloudFormation",
+            )
+            .shown_as(Face {
+                invoked_by: Some("cloudformation.amazonaws.com".to_owned()),
+                session_issuer: Some("arn:aws:iam::111122223333:role/teams/stacks".to_owned()),
+                ..Face::default()
+            }),
+            vec![
+                ("/type", "AssumedRole"),
+                ("/invokedBy", "cloudformation.amazonaws.com"),
+                (issuer, "arn:aws:iam::111122223333:role/teams/stacks"),
+            ],
+            Some("AWSCloudFormation"),
+            "a stack, under a role with a path",
+        ),
+        (
+            Principal::new(ACCOUNT, "").shown_as(Face {
+                invoked_by: Some("autoscaling.amazonaws.com".to_owned()),
+                ..named(Kind::AwsService)
+            }),
+            vec![("/type", "AWSService"), ("/invokedBy", "autoscaling.amazonaws.com")],
+            None,
+            "a service for itself",
+        ),
+        (
+            Principal::new(ACCOUNT, "").shown_as(Face {
+                provider: Some("accounts.google.com".to_owned()),
+                user_name: Some("117".to_owned()),
+                ..named(Kind::WebIdentityUser)
+            }),
+            vec![
+                ("/type", "WebIdentityUser"),
+                ("/identityProvider", "accounts.google.com"),
+                ("/principalId", "accounts.google.com:117"),
+            ],
+            Some("117"),
+            "a web identity",
+        ),
+        (
+            Principal::new(ACCOUNT, "arn:aws:sts::111122223333:assumed-role/pipeline/build-7").shown_as(Face {
+                provider: Some("token.actions.example.com".to_owned()),
+                ..Face::default()
+            }),
+            vec![(
+                "/sessionContext/webIdFederationData/federatedProvider",
+                "token.actions.example.com",
+            )],
+            Some("build-7"),
+            "a role behind an identity provider",
+        ),
+        (
+            Principal::new(ACCOUNT, "arn:aws:iam::111122223333:user/staff/carol"),
+            vec![("/type", "IAMUser"), ("/userName", "carol")],
+            Some("carol"),
+            "a user with a path",
+        ),
+    ];
+    for (principal, shown, name, why) in rows {
+        let mut world = World::new().with_stage();
+        world.sim.register("ASIASOMEBODY", principal);
+        world.key("ASIASOMEBODY");
+        let patch = [("replace /description", json!("x"))];
+        world.patch("/restapis/{api}/stages/prod", &patch).ok();
+        let record = world.sim.trail().pop().unwrap();
+        for (pointer, value) in shown {
+            assert_eq!(
+                record["userIdentity"].pointer(pointer),
+                Some(&json!(value)),
+                "{why}: {pointer}"
+            );
+        }
+        let asked = json!({"LookupAttributes": [{"AttributeKey": "EventName", "AttributeValue": "UpdateStage"}]});
+        assert_eq!(
+            world.lookup(&asked)[0].get("Username"),
+            name.map(|name| json!(name)).as_ref(),
+            "{why}"
+        );
+    }
+}
+
+#[test]
+fn a_call_comes_from_where_it_says() {
+    let world = World::new();
+    let stack = Principal::new(ACCOUNT, "arn:aws:sts::111122223333:assumed-role/stacks/s").shown_as(Face {
+        invoked_by: Some("cloudformation.amazonaws.com".to_owned()),
+        ..Face::default()
+    });
+    world.sim.register("ASIASTACK", stack);
+    let rows = [
+        ("AKIA111122223333ALICE", None, "127.0.0.1", "tests", "this machine"),
+        (
+            "AKIA111122223333ALICE",
+            Some("203.0.113.7"),
+            "203.0.113.7",
+            "tests",
+            "as the header says",
+        ),
+        (
+            "ASIASTACK",
+            None,
+            "cloudformation.amazonaws.com",
+            "cloudformation.amazonaws.com",
+            "a service",
+        ),
+        (
+            "ASIASTACK",
+            Some("203.0.113.7"),
+            "203.0.113.7",
+            "cloudformation.amazonaws.com",
+            "the header wins",
+        ),
+    ];
+    for (key, header, address, agent, why) in rows {
+        let mut request = world.request("GET /account", &Value::Null);
+        let headers = request.headers_mut();
+        let scope = format!("AWS4-HMAC-SHA256 Credential={key}/20270115/eu-west-1/apigateway/aws4_request");
+        headers.insert("authorization", scope.parse().unwrap());
+        if let Some(header) = header {
+            headers.insert("x-awsim-source-ip", header.parse().unwrap());
+        }
+        assert_eq!(world.sim.answer(&request, world.now).response.status(), 200);
+        let record = world.sim.trail().pop().unwrap();
+        assert_eq!(
+            (&record["sourceIPAddress"], &record["userAgent"]),
+            (&json!(address), &json!(agent)),
+            "{why}"
+        );
+        assert_eq!(world.sim.calls().pop().unwrap().source_ip_address, address, "{why}");
+    }
+}
+
+#[test]
+fn records_hide_values_when_the_switch_is_on() {
+    let world = World::new().with_stage();
+    world.sim.set_switch("trail-masks-values", "on").unwrap();
+    let patch = [
+        ("replace /description", json!("secret")),
+        ("remove /variables/x", Value::Null),
+    ];
+    world.patch("/restapis/{api}/stages/prod", &patch);
+    let record = world.sim.trail().pop().unwrap();
+    assert_eq!(
+        record["requestParameters"],
+        json!({"restApiId": world.id("api"), "stageName": "prod", "updateStageInput": {"patchOperations": [
+            {"op": "replace", "path": "/description", "value": "***"},
+            {"op": "remove", "path": "/variables/x"},
+        ]}})
+    );
+    let integration = json!({"type": "HTTP_PROXY", "httpMethod": "GET", "uri": "https://user:secret@pets.example.com"});
+    world.put("/restapis/{api}/resources/{pets}/methods/GET/integration", &integration);
+    let record = world.sim.trail().pop().unwrap();
+    assert_eq!(
+        record["requestParameters"]["putIntegrationInput"],
+        json!({"type": "HTTP_PROXY", "httpMethod": "GET", "uri": "***"})
+    );
+    world.sim.set_switch("trail-masks-values", "off").unwrap();
+    world.patch("/restapis/{api}/stages/prod", &patch[..1]).ok();
+    let trail = world.sim.trail();
+    let value = |record: &Value| record["requestParameters"]["updateStageInput"]["patchOperations"][0]["value"].clone();
+    assert_eq!(
+        (value(&trail[trail.len() - 1]), value(&trail[trail.len() - 3])),
+        (json!("secret"), json!("***")),
+        "what was hidden stays hidden"
+    );
 }

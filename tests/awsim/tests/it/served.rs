@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::queue::Queue;
+
 async fn started() -> (SocketAddr, Running) {
     let (_, address, running) = awsim::start(Options::default()).await.unwrap();
     (address, running)
@@ -90,8 +92,14 @@ async fn the_control_endpoints_seed_disturb_and_show() {
             .0,
         400
     );
-    let principal = json!({"accessKeyId": "A", "account": "999988887777", "arn": "arn:aws:iam::999988887777:user/a"});
-    assert_eq!(send(address, "PUT /_awsim/principals", &principal).await.0, 200);
+    for principal in [
+        json!({"accessKeyId": "A", "account": "999988887777", "arn": "arn:aws:iam::999988887777:user/a"}),
+        json!({"accessKeyId": "B", "account": "999988887777", "type": "AWSService", "invokedBy": "config.amazonaws.com"}),
+    ] {
+        assert_eq!(send(address, "PUT /_awsim/principals", &principal).await.0, 200);
+    }
+    let unknown = json!({"accessKeyId": "A", "account": "999988887777", "arn": "", "type": "Robot"});
+    assert_eq!(send(address, "PUT /_awsim/principals", &unknown).await.0, 400);
     let (status, trail) = send(
         address,
         "PUT /_awsim/trail/999988887777",
@@ -129,6 +137,34 @@ async fn the_control_endpoints_seed_disturb_and_show() {
 }
 
 #[tokio::test]
+async fn deliveries_are_made_changed_and_ended_through_the_control_endpoints() {
+    let (address, _running) = started().await;
+    let mut queue = Queue::of("111122223333").await;
+    let (status, nothing) = send(address, "PUT /_awsim/deliver", &json!({"dropNext": 3})).await;
+    assert_eq!(status, 400, "to whom? {nothing}");
+    let far = json!({"queueUrl": "http://10.0.0.1:1/111122223333/q"});
+    assert_eq!(send(address, "PUT /_awsim/deliver", &far).await.0, 400);
+    let begin = json!({"queueUrl": queue.url, "wrap": "sns", "account": "111122223333"});
+    let (status, begun) = send(address, "PUT /_awsim/deliver", &begin).await;
+    assert_eq!((status, &begun["deliveries"][0]["rules"]["wrap"]), (200, &json!("sns")));
+    let (_, changed) = send(address, "PUT /_awsim/deliver", &json!({"dropNext": 1, "wrap": "none"})).await;
+    assert_eq!(changed["deliveries"].as_array().unwrap().len(), 1);
+    send(address, "POST /restapis", &json!({"name": "lost"})).await;
+    send(address, "POST /restapis", &json!({"name": "told"})).await;
+    let event = queue.take(1).await.remove(0);
+    assert_eq!(event["detail"]["responseElements"]["name"], "told");
+    let (_, shown) = send(address, "GET /_awsim/deliver", &Value::Null).await;
+    assert_eq!(shown["deliveries"][0]["dropped"], 1);
+    let other = json!({"queueUrl": "http://127.0.0.1:1/111122223333/other"});
+    assert_eq!(send(address, "DELETE /_awsim/deliver", &other).await.0, 200);
+    let (_, shown) = send(address, "GET /_awsim/deliver", &Value::Null).await;
+    assert_eq!(shown["deliveries"].as_array().unwrap().len(), 1, "another queue's end");
+    send(address, "DELETE /_awsim/deliver", &Value::Null).await;
+    let (_, shown) = send(address, "GET /_awsim/deliver", &Value::Null).await;
+    assert_eq!(shown, json!({"deliveries": []}));
+}
+
+#[tokio::test]
 async fn the_program_serves_loopback_addresses_alone() {
     let run = |arguments: &'static [&'static str]| async move {
         tokio::process::Command::new(env!("CARGO_BIN_EXE_awsim"))
@@ -137,9 +173,10 @@ async fn the_program_serves_loopback_addresses_alone() {
             .await
             .unwrap()
     };
-    let rows: [(&'static [&'static str], &str); 3] = [
+    let rows: [(&'static [&'static str], &str); 4] = [
         (&["--listen", "0.0.0.0:0"], "0.0.0.0:0 is not a loopback address"),
         (&["--switch", "export.policy"], "NAME=VALUE"),
+        (&["--deliver", "http://10.0.0.1/1/q"], "loopback addresses alone"),
         (&["--what"], "unknown argument --what"),
     ];
     for (arguments, words) in rows {
