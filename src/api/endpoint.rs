@@ -127,6 +127,9 @@ pub struct Baseline {
     pub digest: String,
     /// When the reading ended.
     pub read_at: Time,
+    /// The same with the repairs that are under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repairing: Option<String>,
     /// How it is known that nobody wrote between the deployment and the reading. Absent: not yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<String>,

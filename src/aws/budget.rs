@@ -118,7 +118,10 @@ impl Core {
             now: Duration::ZERO,
             paused_until: Duration::ZERO,
             total: Bucket::new(total, share),
-            operations: operations.iter().map(|(name, quota)| (*name, Bucket::new(*quota, share))).collect(),
+            operations: operations
+                .iter()
+                .map(|(name, quota)| (*name, Bucket::new(*quota, share)))
+                .collect(),
             waiting: BTreeMap::new(),
             arrivals: 0,
         }

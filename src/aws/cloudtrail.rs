@@ -123,7 +123,11 @@ impl CloudTrail {
             let status = self.client.get_trail_status().name(arn).send().await;
             match status.map_err(|error| Error::from_sdk("GetTrailStatus", &error)) {
                 Ok(status) if status.is_logging() == Some(true) => return Ok(Recording::By(name.to_owned())),
-                Ok(_) => stopped = Some(format!("trail {name} is stopped: `aws cloudtrail start-logging --name {arn}`")),
+                Ok(_) => {
+                    stopped = Some(format!(
+                        "trail {name} is stopped: `aws cloudtrail start-logging --name {arn}`"
+                    ))
+                }
                 // An organisation's trail belongs to another account, which alone may ask for its status.
                 Err(_) if trail.is_organization_trail() == Some(true) => return Ok(Recording::By(name.to_owned())),
                 Err(error) => return Err(error),

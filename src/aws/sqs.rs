@@ -164,9 +164,21 @@ mod tests {
     #[test]
     fn a_queue_stands_in_the_region_that_its_url_names() {
         for (url, named, why) in [
-            ("https://sqs.eu-west-1.amazonaws.com/111122223333/q", Some("eu-west-1"), "as SQS gives it"),
-            ("https://sqs.cn-north-1.amazonaws.com.cn/111122223333/q", Some("cn-north-1"), "in China"),
-            ("https://eu-west-1.queue.amazonaws.com/111122223333/q", Some("eu-west-1"), "of old"),
+            (
+                "https://sqs.eu-west-1.amazonaws.com/111122223333/q",
+                Some("eu-west-1"),
+                "as SQS gives it",
+            ),
+            (
+                "https://sqs.cn-north-1.amazonaws.com.cn/111122223333/q",
+                Some("cn-north-1"),
+                "in China",
+            ),
+            (
+                "https://eu-west-1.queue.amazonaws.com/111122223333/q",
+                Some("eu-west-1"),
+                "of old",
+            ),
             ("http://127.0.0.1:5000/111122223333/q", None, "no AWS host"),
         ] {
             assert_eq!(region(url), named, "{why}");

@@ -2,10 +2,12 @@
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
 use clap::{Args, ValueEnum};
 use jiff::SignedDuration;
@@ -14,6 +16,7 @@ use tokio::sync::watch;
 
 use crate::aws::session::Limits;
 use crate::controller::{self, Options, Spans};
+use crate::ops::metrics::Metrics;
 
 /// Runs the controller.
 #[derive(Debug, Args)]
@@ -42,7 +45,13 @@ pub struct Run {
     /// How long a deleted Drift is held whose repair cannot be brought to an end, as in 10m
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "10m")]
     give_up_after: SignedDuration,
-    /// Where /healthz and /readyz are served
+    /// After so long CloudTrail shows every call, as in 15m: who did something is looked for until then
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "15m")]
+    trail_delay: SignedDuration,
+    /// After so long a queue has told of every call, as in 5m: what it has not told of by then is an event gap
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "5m")]
+    stream_delay: SignedDuration,
+    /// Where /healthz, /readyz and /metrics are served
     #[arg(long, default_value = "0.0.0.0:8080", value_name = "ADDRESS")]
     listen: SocketAddr,
     /// Which request budget holds
@@ -76,7 +85,10 @@ impl Run {
         let listener = tokio::net::TcpListener::bind(self.listen)
             .await
             .map_err(|error| format!("--listen {}: {error}: name another address", self.listen))?;
-        tokio::spawn(async move { axum::serve(listener, health(is_ready)).await });
+        let address = listener.local_addr().map_or(self.listen, |address| address);
+        let metrics = Arc::new(Metrics::default());
+        let served = served(is_ready, metrics.clone());
+        tokio::spawn(async move { axum::serve(listener, served).await });
         tokio::spawn(async move {
             asked_to_end().await;
             tracing::info!("ending");
@@ -92,14 +104,16 @@ impl Run {
             spans: Spans {
                 ttl_after_resolved: self.ttl_after_resolved,
                 give_up_after: self.give_up_after,
+                trail_delay: self.trail_delay,
+                stream_delay: self.stream_delay,
             },
             limits: match self.budget {
                 Budget::Accounts => Limits::Quotas,
                 Budget::None => Limits::None,
             },
         };
-        tracing::info!(namespace = %options.namespace, identity = %options.identity, "running");
-        controller::run(client, options, stopping, ready).await?;
+        tracing::info!(namespace = %options.namespace, identity = %options.identity, %address, "running");
+        controller::run(client, options, metrics, stopping, ready).await?;
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -123,7 +137,7 @@ pub fn labels(text: &str) -> Result<Selector, String> {
     pairs.collect()
 }
 
-fn health(ready: watch::Receiver<bool>) -> Router {
+fn served(ready: watch::Receiver<bool>, metrics: Arc<Metrics>) -> Router {
     let answer = |State(ready): State<watch::Receiver<bool>>| async move {
         if *ready.borrow() {
             (StatusCode::OK, "ready")
@@ -131,10 +145,15 @@ fn health(ready: watch::Receiver<bool>) -> Router {
             (StatusCode::SERVICE_UNAVAILABLE, "filling caches")
         }
     };
+    let text = [(
+        CONTENT_TYPE,
+        "application/openmetrics-text; version=1.0.0; charset=utf-8",
+    )];
     Router::new()
         .route("/healthz", get(|| async { "alive" }))
         .route("/readyz", get(answer))
         .with_state(ready)
+        .route("/metrics", get(move || async move { (text, metrics.text()) }))
 }
 
 async fn asked_to_end() {

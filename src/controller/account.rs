@@ -10,6 +10,7 @@ use kube::{Api, ResourceExt};
 
 use super::context::Context;
 use super::outcome::{self, Failure};
+use super::stream::listener;
 use super::{farewell, status, sweeper};
 use crate::api::condition::{self, Said};
 use crate::api::{AwsAccount, Reason, Status};
@@ -37,17 +38,26 @@ pub async fn reconcile(account: Arc<AwsAccount>, ctx: Arc<Context>) -> Result<Ac
     if sweep {
         ctx.leases.ensure(&account.spec.account_id);
         sweeper::ensure(&ctx, &account);
+        listener::ensure(&ctx, &account);
     } else if said.status == Status::False {
         sweeper::stop(&ctx, &name);
     }
     let mut after = (*account).clone();
     let generation = account.metadata.generation;
-    condition::set(
-        &mut after.status.get_or_insert_default().conditions,
-        said,
-        generation,
-        ctx.now(),
-    );
+    let conditions = &mut after.status.get_or_insert_default().conditions;
+    condition::set(conditions, said, generation, ctx.now());
+    let mut retry = retry;
+    if let Some((said, next)) = ctx
+        .stream
+        .health
+        .said(&account, &ctx)
+        .filter(|_| ctx.acts_for(&account))
+    {
+        condition::set(conditions, said, generation, ctx.now());
+        retry = retry.min(next.unwrap_or(retry));
+    } else if listener::queues(&account).is_empty() {
+        conditions.retain(|c| c.type_ != "Listening");
+    }
     let api: Api<AwsAccount> = Api::all(ctx.client.clone());
     if status::write(&api, account.as_ref(), &after).await?.is_some() {
         ctx.wake.policies();

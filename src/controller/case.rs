@@ -12,7 +12,7 @@ use super::episode::{self, Absence};
 use crate::api::drift::{Drift, DriftSpec, DriftStatus, Phase, Resolution};
 use crate::api::endpoint::PutBack;
 use crate::api::exception::EndpointExceptionSpec;
-use crate::api::policy::Enforcement;
+use crate::api::policy::{Enforcement, Via};
 use crate::api::{AwsAccount, AwsEndpoint};
 use crate::aws::apigateway::properties;
 use crate::aws::session::Session;
@@ -121,6 +121,7 @@ impl<'a> Case<'a> {
             answer,
             managed_by: self.managed_by.as_deref().filter(|_| !policy.managed),
             held_back,
+            awaits_message: policy.via == Via::Queue && drift.spec.reverts.is_none() && !is_released(drift),
             settled_at: stood_since.checked_add(settle).unwrap_or(Timestamp::MAX),
             hours: window::hours(&policy.windows, now),
             now,
@@ -223,6 +224,13 @@ impl Absence for Unjudged<'_> {
             Some(Resolution::PolicyDeleted)
         }
     }
+}
+
+/// Whether a message let the repair of the plan as it stands start.
+fn is_released(drift: &Drift) -> bool {
+    let status = drift.status.as_ref();
+    let released = |s: &DriftStatus| s.released.as_ref().is_some_and(|r| r.plan_digest == s.plan_digest);
+    status.is_some_and(released)
 }
 
 /// The things that a repair of the violation puts back.

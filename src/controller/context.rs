@@ -16,16 +16,19 @@ use super::foreign::Shelves;
 use super::guard::Guard;
 use super::looks::Looks;
 use super::retention::Spans;
+use super::stream::Stream;
 use super::wake::Wake;
 use crate::api::policy::{Enforcement, Target};
 use crate::api::{AwsAccount, AwsEndpoint, Drift, EndpointException, EndpointPolicy, Reason};
 use crate::aws::apigateway::read::{Depth, ExportCache};
 use crate::aws::session::Sessions;
 use crate::inventory::Inventory;
+use crate::inventory::actors::Own;
 use crate::judge::allowed::Suspension;
 use crate::judge::compile::{Fault, Policy, PolicyRef};
 use crate::judge::{self, select};
 use crate::ops::lease::Leases;
+use crate::ops::metrics::Metrics;
 use crate::record::entry::Whole;
 
 /// The clock, as an argument.
@@ -64,6 +67,10 @@ pub struct Context {
     pub leases: Arc<Leases>,
     /// Kubernetes events.
     pub events: Recorder,
+    /// What is known of changes by the streams of events.
+    pub stream: Stream,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
     /// The time.
     pub clock: Clock,
     /// Labels of the accounts that this controller acts for; empty: all.
@@ -217,6 +224,11 @@ impl Context {
             desks.entry(endpoint.to_owned()).or_default().clone()
         };
         desk.lock_owned().await
+    }
+
+    /// By whom a trail shows Plumbline's own calls.
+    pub fn own(&self, account: &AwsAccount) -> Own {
+        Own::new(self.sessions.of(&account.spec).own_arns())
     }
 
     /// Whether this controller acts for the account now: it is among those it is told to, and the lease is held.

@@ -221,9 +221,20 @@ fn due(status: &DriftStatus) -> Vec<Transition> {
         Phase::Waiting if status.reason.is_some_and(concerns_people) => due.push(Transition::Waiting),
         Phase::Failed => due.push(Transition::Failed),
         Phase::Resolved => due.push(Transition::Resolved),
+        // Whoever lets repairs start by messages needs one of the plan as it stands.
+        Phase::Waiting if status.reason == Some(Reason::AwaitingMessage) && !is_announced(status) => {
+            due.push(Transition::Planned);
+        }
         Phase::Detected | Phase::Waiting | Phase::Repairing => {}
     }
     due
+}
+
+/// Whether machines were told of the plan as it stands.
+fn is_announced(status: &DriftStatus) -> bool {
+    let machines = TopicKind::Machines.as_str();
+    let mut told = status.notified.iter();
+    told.any(|n| n.topic == machines && n.plan_digest == status.plan_digest)
 }
 
 /// Whether what a Drift waits for is news for people: what goes on by itself is not.
@@ -239,6 +250,7 @@ fn concerns_people(reason: Reason) -> bool {
             | Reason::Overtaken
             | Reason::Throttled
             | Reason::Unavailable
+            | Reason::AwaitingMessage
     )
 }
 
@@ -271,7 +283,9 @@ async fn tell(drift: &Drift, account: &AwsAccount, place: &Place, ctx: &Context)
     for transition in due(before) {
         let status = told.drift.status.get_or_insert_default();
         let name = transition.as_str();
-        if !status.recorded.iter().any(|r| r == name) {
+        // That a plan is another one stands in the Drift; its calls are recorded when they are made.
+        let recorded = transition == Transition::Planned || status.recorded.iter().any(|r| r == name);
+        if !recorded {
             match record(&told.drift, transition, account, place, ctx).await {
                 Recorded::Done(key) => {
                     let status = told.drift.status.get_or_insert_default();
@@ -347,12 +361,21 @@ async fn notify(
     let config = ctx.sessions.of(&account.spec).outbound(&region);
     let topics = Topics::new(&config, &account.spec.notify).map_err(|error| error.to_string())?;
     let uid = drift.uid().unwrap_or_default();
-    for kind in TopicKind::ALL.into_iter().filter(|kind| topics.has(*kind)) {
-        let sent = |n: &Notice| n.transition == transition.as_str() && n.topic == kind.as_str();
+    let digest = drift.status.as_ref().map(|s| s.plan_digest.clone()).unwrap_or_default();
+    // A new plan is news for whatever lets repairs start.
+    let people = |kind: TopicKind| kind == TopicKind::People && transition == Transition::Planned;
+    for kind in TopicKind::ALL
+        .into_iter()
+        .filter(|kind| topics.has(*kind) && !people(*kind))
+    {
+        let sent = |n: &Notice| {
+            let this = transition != Transition::Planned || n.plan_digest == digest;
+            n.transition == transition.as_str() && n.topic == kind.as_str() && this
+        };
         if drift.status.as_ref().is_some_and(|s| s.notified.iter().any(sent)) {
             continue;
         }
-        let notice = if let Some(notice) = ctx.taken.find(&uid, transition.as_str(), kind.as_str()) {
+        let notice = if let Some(notice) = ctx.taken.find(&uid, sent) {
             notice
         } else {
             let published = async { topics.publish(&entry(drift, transition, account, place)?, kind).await };
@@ -360,7 +383,7 @@ async fn notify(
                 transition: transition.as_str().into(),
                 topic: kind.as_str().into(),
                 message_id: published.await.map_err(|error| error.to_string())?,
-                plan_digest: drift.status.as_ref().map(|s| s.plan_digest.clone()).unwrap_or_default(),
+                plan_digest: digest.clone(),
             };
             ctx.taken.note(&uid, notice.clone());
             notice
@@ -428,7 +451,7 @@ async fn event(ctx: &Context, drift: &Drift, transition: Transition) {
     let Some(status) = &drift.status else { return };
     let (type_, reason, note) = match transition {
         Transition::Detected => (EventType::Warning, Reason::Detected, &status.finding),
-        Transition::Waiting | Transition::Failed | Transition::Abandoned => (
+        Transition::Planned | Transition::Waiting | Transition::Failed | Transition::Abandoned => (
             EventType::Warning,
             status.reason.unwrap_or(Reason::Pending),
             &status.message,

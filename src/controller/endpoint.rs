@@ -15,11 +15,13 @@ use super::context::Context;
 use super::episode::{self, Seen, Step};
 use super::outcome::Failure;
 use super::revert::Reverts;
+use super::stream::{actors, baseline, listener, reader};
 use super::{farewell, labels, names, remedy, status, summary};
 use crate::api::condition::{self, Said};
 use crate::api::drift::{Drift, DriftSpec, Resolution};
+use crate::api::endpoint::Baseline;
 use crate::api::policy::Enforcement;
-use crate::api::{AwsEndpoint, Reason, Status};
+use crate::api::{AwsAccount, AwsEndpoint, Reason, Status};
 use crate::inventory::Reading;
 use crate::judge::compile::Policy;
 use crate::judge::verdict::{Outcome, Violation};
@@ -38,6 +40,7 @@ pub async fn reconcile(endpoint: Arc<AwsEndpoint>, ctx: Arc<Context>) -> Result<
     if ctx.inventory.is_gone(&name) {
         return bury(&endpoint, &ctx).await;
     }
+    reader::asked(&ctx, &endpoint);
     let Some(reading) = ctx.inventory.get(&name) else {
         return Ok(Action::await_change());
     };
@@ -56,15 +59,32 @@ pub async fn reconcile(endpoint: Arc<AwsEndpoint>, ctx: Arc<Context>) -> Result<
     let steps = episode::settle(&name, &judgement.verdicts, &drifts, &absence);
     let writing = Writing {
         ctx: &ctx,
+        account: &account,
         case: &case,
         snapshot,
         deploying: deploying(&steps),
         guarded: guarded(&ctx, &steps).await,
     };
     let mut put_back = endpoint.status.as_ref().map(|s| s.put_back.clone()).unwrap_or_default();
-    let kept = write_steps(&writing, &endpoint, steps, &mut put_back).await?;
+    suspect(&ctx, &account, &endpoint, snapshot, &steps);
+    let (kept, attributing) = write_steps(&writing, &endpoint, steps, &mut put_back).await?;
     // Values with which a rule held must stand before a repair can need them after a restart.
-    let endpoint = write_status(&ctx, &endpoint, &case, snapshot, &judgement, put_back).await?;
+    let (baseline, settling) = baseline::settle(&ctx, &account, &endpoint, snapshot);
+    let answered = ctx.stream.hints.answered(&name, reading.begun);
+    let endpoint = write_status(
+        &ctx,
+        &endpoint,
+        &case,
+        snapshot,
+        &judgement,
+        Counted {
+            put_back,
+            answered,
+            baseline,
+        },
+    )
+    .await?;
+    ctx.stream.hints.judged(&name, reading.begun);
     let reverts = Reverts {
         ctx: &ctx,
         case: &case,
@@ -75,9 +95,46 @@ pub async fn reconcile(endpoint: Arc<AwsEndpoint>, ctx: Arc<Context>) -> Result<
         return Ok(Action::requeue(again)); // one writer, one thing at a time
     }
     let refused = kept.len() < violations(&judgement.verdicts);
-    let action = remedy::repair(&ctx, &account, &endpoint, kept).await?;
+    let repairing = remedy::repair(&ctx, &account, &endpoint, kept).await?;
     // Nothing tells when a namespace has room again.
-    Ok(if refused { Action::requeue(OFFER_AGAIN) } else { action })
+    let offering = refused.then_some(OFFER_AGAIN);
+    let again = repairing
+        .into_iter()
+        .chain(offering)
+        .chain(attributing)
+        .chain(settling)
+        .min();
+    Ok(again.map_or_else(Action::await_change, Action::requeue))
+}
+
+/// What a look at the endpoint came to besides the judgement.
+struct Counted {
+    put_back: Counts,
+    /// The request that the reading answers.
+    answered: Option<String>,
+    /// What is known of the editor.
+    baseline: Option<Baseline>,
+}
+
+/// A drift of which no event told yet, though somebody changed the endpoint since it was last judged: the account's stream
+/// has some time to tell of it.
+fn suspect(ctx: &Context, account: &AwsAccount, endpoint: &AwsEndpoint, snapshot: &Snapshot, steps: &[Step<'_>]) {
+    let known = endpoint.status.as_ref().map_or("", |s| s.digest.as_str());
+    let new = steps.iter().any(|step| matches!(step, Step::Open { .. }));
+    if !new || known.is_empty() || known == snapshot.digest || listener::queues(account).is_empty() {
+        return;
+    }
+    let swept = account.status.as_ref().and_then(|s| s.last_sweep_time.as_ref());
+    let now = ctx.now();
+    // A sweep takes as long as it is spread: what it shows last was changed since the one before.
+    let since =
+        swept.map_or(now, |at| at.0) - ctx.spans.stream_delay - now.duration_since(swept.map_or(now, |at| at.0));
+    if !ctx.stream.trail.told_since(&snapshot.endpoint, since) {
+        let delay = Duration::try_from(ctx.spans.stream_delay).unwrap_or_default();
+        let name = account.name_any();
+        ctx.stream.health.suspect(&name, &snapshot.endpoint, since, now, delay);
+        ctx.wake.account(&name);
+    }
 }
 
 /// A Drift that its namespace did not take is offered again after this.
@@ -114,7 +171,8 @@ pub struct Kept {
 
 /// What the steps are written with.
 struct Writing<'a> {
-    ctx: &'a Context,
+    ctx: &'a Arc<Context>,
+    account: &'a Arc<AwsAccount>,
     case: &'a Case<'a>,
     snapshot: &'a Snapshot,
     /// Names of the Drifts whose repairs deploy: one deployment publishes them all.
@@ -128,17 +186,24 @@ async fn write_steps(
     endpoint: &AwsEndpoint,
     steps: Vec<Step<'_>>,
     put_back: &mut Counts,
-) -> Result<Vec<Kept>, Failure> {
+) -> Result<(Vec<Kept>, Option<Duration>), Failure> {
     let mut kept = Vec::new();
+    let mut again: Option<Duration> = None;
+    let mut keep = |described: Option<(Kept, Option<Duration>)>| {
+        if let Some((one, next)) = described {
+            kept.push(one);
+            again = again.into_iter().chain(next).min();
+        }
+    };
     for step in steps {
         match step {
             Step::Open { verdict, spec } => {
                 if let Some(drift) = open(writing, verdict, spec).await? {
-                    kept.extend(describe(writing, verdict, drift, put_back).await?);
+                    keep(describe(writing, verdict, drift, put_back).await?);
                 }
             }
             Step::Keep { verdict, drift } => {
-                kept.extend(describe(writing, verdict, drift.clone(), put_back).await?);
+                keep(describe(writing, verdict, drift.clone(), put_back).await?);
             }
             Step::Resolve { drift, how } if farewell::cuts_short(drift, how) => {
                 let Writing {
@@ -152,7 +217,7 @@ async fn write_steps(
             }
         }
     }
-    Ok(kept)
+    Ok((kept, again))
 }
 
 /// Names of the Drifts that one deployment of the endpoint would publish the repairs of.
@@ -248,9 +313,10 @@ async fn describe(
     verdict: &Verdict,
     drift: Drift,
     put_back: &mut Counts,
-) -> Result<Option<Kept>, Failure> {
+) -> Result<Option<(Kept, Option<Duration>)>, Failure> {
     let Writing {
         ctx,
+        account,
         case,
         snapshot,
         deploying,
@@ -270,17 +336,19 @@ async fn describe(
     let now = ctx.now();
     let mut after = drift.clone();
     after.status = Some(episode::describe(drift.status.as_ref(), seen, now));
+    let next = actors::name(ctx, account, snapshot, &mut after);
     let asked = case.gate(policy, violation, &after, put_back, *guarded);
     episode::stand_at(after.status.get_or_insert_default(), &asked.gate, now);
     keep_whole(ctx, &after, violation);
     let api: Api<Drift> = Api::namespaced(ctx.client.clone(), &verdict.policy.namespace);
     let written = status::write(&api, &drift, &after).await?;
-    Ok(Some(Kept {
+    let kept = Kept {
         drift: written.unwrap_or(after),
         violation: (**violation).clone(),
         policy: policy.clone(),
         asked,
-    }))
+    };
+    Ok(Some((kept, next)))
 }
 
 /// What a Drift shows cut is kept whole until the audit record has it.
@@ -361,7 +429,7 @@ async fn write_status(
     case: &Case<'_>,
     snapshot: &Snapshot,
     judgement: &Judgement,
-    put_back: Counts,
+    counted: Counted,
 ) -> Result<AwsEndpoint, Failure> {
     let now = ctx.now();
     let mut after = endpoint.clone();
@@ -369,7 +437,11 @@ async fn write_status(
     let status = after.status.get_or_insert_default();
     status.last_change_time = Some(Time(case.changed_at));
     status.managed_by.clone_from(&case.managed_by);
-    status.put_back = put_back;
+    status.put_back = counted.put_back;
+    status.baseline = counted.baseline;
+    if counted.answered.is_some() {
+        status.last_handled_reconcile_at = counted.answered;
+    }
     status.name.clone_from(&snapshot.name);
     status.arn.clone_from(&snapshot.arn);
     status.tags.clone_from(&snapshot.tags);

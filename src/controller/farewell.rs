@@ -205,6 +205,7 @@ async fn withdraw(
         writer: &writer,
         endpoint: id,
         exports: &ctx.exports,
+        baseline: None,
     };
     let result = async {
         let snapshot = match sweep::again(&reader, id, Depth::Resources, &ctx.exports).await {

@@ -6,6 +6,7 @@
 //! * `drift`: recorded, told, retired (`retention`, pure).
 //! * `policy`: compiled, counted.
 //! * `exception`: does it count?
+//! * `stream`: events that tell of changes: what is read again out of turn, and who did it.
 //!
 //! `watched` is the one watch of each kind, `hear` what its news means to the others, `foreign` what this version cannot
 //! read, `farewell` what is owed when an account goes. `outcome` turns every failure into the next attempt, `status` is the
@@ -25,12 +26,14 @@ mod hear;
 mod labels;
 mod looks;
 mod names;
+mod objects;
 mod outcome;
 mod policy;
 mod remedy;
 mod retention;
 mod revert;
 mod status;
+mod stream;
 mod summary;
 mod sweeper;
 mod taken;
@@ -61,6 +64,7 @@ use crate::aws::gate::Fence;
 use crate::aws::session::{Limits, Sessions};
 use crate::inventory::Inventory;
 use crate::ops::lease::{Durations, Leases};
+use crate::ops::metrics::Metrics;
 
 /// What the controller needs to know of its place.
 #[derive(Clone, Debug)]
@@ -90,6 +94,7 @@ pub struct Options {
 pub async fn run(
     client: Client,
     options: Options,
+    metrics: Arc<Metrics>,
     stop: watch::Receiver<bool>,
     ready: watch::Sender<bool>,
 ) -> Result<(), String> {
@@ -109,7 +114,7 @@ pub async fn run(
         drifts: drifts.clone(),
         namespaces,
     };
-    let ctx = Arc::new(context(&client, options, stores, foreign, wake).await);
+    let ctx = Arc::new(context(&client, options, metrics, stores, foreign, wake).await);
     let (filled, all_filled) = watch::channel(false);
     let stage = Stage {
         ctx: ctx.clone(),
@@ -131,6 +136,7 @@ pub async fn run(
     let drifts = Controller::for_stream(trigger(of_drifts, hear::drifts(&ctx)), drifts)
         .with_config(many())
         .reconcile_all_on(woken.all_drifts);
+    let reader = tokio::spawn(stream::reader::run(ctx.clone()));
     let (mut heard_exceptions, mut heard_namespaces) = (hear::exceptions(&ctx), hear::namespaces(&ctx));
 
     futures::join!(
@@ -155,6 +161,8 @@ pub async fn run(
             let _ = ready.send(true);
         }),
     );
+    reader.abort();
+    ctx.stream.listeners.stop();
     ctx.sweepers
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -163,7 +171,14 @@ pub async fn run(
     Ok(())
 }
 
-async fn context(client: &Client, options: Options, stores: Stores, foreign: Shelves, wake: wake::Wake) -> Context {
+async fn context(
+    client: &Client,
+    options: Options,
+    metrics: Arc<Metrics>,
+    stores: Stores,
+    foreign: Shelves,
+    wake: wake::Wake,
+) -> Context {
     let leases = Arc::new(Leases::new(
         client.clone(),
         &options.namespace,
@@ -182,6 +197,8 @@ async fn context(client: &Client, options: Options, stores: Stores, foreign: She
         exports: ExportCache::new(),
         leases,
         events: Recorder::new(client.clone(), reporter),
+        stream: stream::Stream::default(),
+        metrics,
         clock: Arc::new(Timestamp::now),
         mine: options.accounts,
         suspended: options.suspend,

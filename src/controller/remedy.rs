@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::runtime::controller::Action;
 use kube::{Api, ResourceExt};
 use tokio::sync::Mutex;
 
@@ -17,6 +16,7 @@ use super::endpoint::Kept;
 use super::episode;
 use super::outcome::Failure;
 use super::status;
+use super::stream::baseline;
 use super::sweeper;
 use crate::api::condition::{self, Said};
 use crate::api::drift::{Call, Drift, DriftStatus, Intent, Phase, Resolution};
@@ -38,13 +38,13 @@ const LOOK_AGAIN: Duration = Duration::from_secs(30);
 /// A repair that no read shows by then has failed.
 const VERIFY_WITHIN: Duration = Duration::from_mins(2);
 
-/// Repairs what may be repaired.
+/// Repairs what may be repaired; gives when to look again, if nothing else happens.
 pub async fn repair(
     ctx: &Arc<Context>,
     account: &AwsAccount,
     endpoint: &AwsEndpoint,
     kept: Vec<Kept>,
-) -> Result<Action, Failure> {
+) -> Result<Next, Failure> {
     let now = ctx.now();
     let audit = account.spec.audit.is_some();
     let is_told = |k: &&Kept| k.drift.status.as_ref().is_some_and(|s| episode::told(s, audit));
@@ -56,7 +56,7 @@ pub async fn repair(
     let others = kept.iter().filter(|k| k.asked.gate == Gate::Open);
     let mut others = others.filter_map(|k| k.drift.status.as_ref());
     if !due.is_empty() && others.any(|status| episode::soon_told(status, audit, now)) {
-        return Ok(Action::requeue(Duration::from_secs(1)));
+        return Ok(Some(Duration::from_secs(1)));
     }
     let round = Round { ctx, account, endpoint };
     let next = if !due.is_empty() {
@@ -74,14 +74,14 @@ pub async fn repair(
         .min()
         .map(rest);
     let soonest = next.into_iter().chain(waits).min();
-    Ok(soonest.map_or_else(Action::await_change, |wait| Action::requeue(wait.max(SOON))))
+    Ok(soonest.map(|wait| wait.max(SOON)))
 }
 
 /// Not at once: what was just written has to come back by the watch first.
 const SOON: Duration = Duration::from_millis(200);
 
 /// When the endpoint is to be looked at again, if nothing else happens.
-type Next = Option<Duration>;
+pub type Next = Option<Duration>;
 
 fn next_attempt(kept: &Kept) -> Option<Timestamp> {
     Some(kept.drift.status.as_ref()?.next_attempt_at.as_ref()?.0)
@@ -143,6 +143,7 @@ impl Round<'_> {
             writer: &writer,
             endpoint: &id,
             exports: &self.ctx.exports,
+            baseline: self.endpoint.status.as_ref().and_then(|s| s.baseline.as_ref()),
         };
         let looked = match transaction.look(&snapshot, parts).await {
             Ok(looked) => looked,
@@ -151,6 +152,7 @@ impl Round<'_> {
         for held in &looked.held {
             self.hold(&drifts, held).await?;
         }
+        baseline::propose(self.ctx, self.endpoint, &looked).await;
         let ready: Vec<&Kept> = candidates
             .into_iter()
             .filter(|k| has_part(&looked.ready, &k.drift))
@@ -162,7 +164,7 @@ impl Round<'_> {
             // Those that may begin are looked at by themselves: the others' drafts are not this repair's own.
             return Ok(Some(Duration::from_millis(200)));
         }
-        self.count(&ready).await?;
+        self.count(&ready, looked.expected(&id)).await?;
         let mut begun = Vec::new();
         for kept in ready {
             begun.push(self.begin(kept).await?);
@@ -183,6 +185,7 @@ impl Round<'_> {
             writer: &reader, // whoever observes never writes
             endpoint: &id,
             exports: &self.ctx.exports,
+            baseline: self.endpoint.status.as_ref().and_then(|s| s.baseline.as_ref()),
         };
         let Ok(looked) = transaction.look(&snapshot, parts).await else {
             return Ok(Some(LOOK_AGAIN));
@@ -215,6 +218,9 @@ impl Round<'_> {
         let drifts = book.drifts.into_inner();
         match end {
             End::Applied { deployment } => {
+                if let (Some(deployment), Some(digest)) = (&deployment, looked.expected(id)) {
+                    baseline::proved(self.ctx, self.endpoint, deployment, &digest).await;
+                }
                 let applied = self.applied(drifts, deployment.as_deref()).await?;
                 self.verify(reader, id, &applied).await
             }

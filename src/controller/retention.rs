@@ -11,6 +11,10 @@ pub struct Spans {
     pub ttl_after_resolved: SignedDuration,
     /// How long a Drift that somebody deletes is held while AWS is being written for it.
     pub give_up_after: SignedDuration,
+    /// After so long CloudTrail shows every call.
+    pub trail_delay: SignedDuration,
+    /// After so long a queue has told of every call, if its stream works.
+    pub stream_delay: SignedDuration,
 }
 
 impl Default for Spans {
@@ -18,6 +22,8 @@ impl Default for Spans {
         Spans {
             ttl_after_resolved: SignedDuration::from_hours(7 * 24),
             give_up_after: SignedDuration::from_mins(10),
+            trail_delay: SignedDuration::from_mins(15),
+            stream_delay: SignedDuration::from_mins(5),
         }
     }
 }

@@ -1,23 +1,23 @@
 //! One task for each account: sweeps it, tells the endpoints, and keeps their objects in step with the lists.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::{FutureExt, StreamExt};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
-use kube::api::PostParams;
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::runtime::reflector::ObjectRef;
-use kube::{Api, Resource, ResourceExt};
+use kube::{Api, ResourceExt};
 use serde_json::Value;
 use tokio::sync::Notify;
 
 use super::context::Context;
-use super::{names, status};
+use super::stream::{listener, reader};
+use super::{names, objects, status};
 use crate::api::condition::{self, Said};
-use crate::api::endpoint::AwsEndpointSpec;
-use crate::api::{AwsAccount, AwsEndpoint, REQUESTED_AT, Reason, Status};
+use crate::api::{AwsAccount, REQUESTED_AT, Reason, Status};
 use crate::aws::apigateway::read::Depth;
 use crate::aws::budget::Priority;
 use crate::aws::{Class, Error};
@@ -92,8 +92,9 @@ fn requested(account: &AwsAccount) -> Option<String> {
 async fn run(ctx: Arc<Context>, name: String) {
     let mut first = true;
     let mut swept_depth = None;
+    let mut policies = Policies::default();
     loop {
-        let Some(account) = ctx.stores.accounts.get(&ObjectRef::new(&name)) else {
+        let Some(account) = account_of(&ctx, &name) else {
             return;
         };
         if !ctx.leases.is_leader(&account.spec.account_id) {
@@ -105,7 +106,7 @@ async fn run(ctx: Arc<Context>, name: String) {
         let Ok(schedule) = Schedule::compile(&account.spec.sweep) else {
             return; // the account says so, and its sweeper begins again when it is corrected
         };
-        let started = ctx.now();
+        let (started, began) = (ctx.now(), Instant::now());
         let depth = ctx.depth();
         // The first look, and one that somebody waits for, goes as fast as the budget lets it.
         let urgent = first || swept_depth != Some(depth) || requested(&account).is_some();
@@ -117,32 +118,78 @@ async fn run(ctx: Arc<Context>, name: String) {
         let complete = account_sweep(&ctx, &account, depth, spread).await;
         first = first && !complete;
         swept_depth = Some(depth);
-        let rest = schedule.after(started).duration_since(ctx.now());
-        wait(&ctx, &name, depth, Duration::try_from(rest).unwrap_or_default()).await;
+        let rest = schedule.rest(started, began.elapsed(), ctx.now());
+        let rest = if ctx.stream.health.has_gap(&name) {
+            closer(rest)
+        } else {
+            rest
+        };
+        policies.wait(&ctx, &name, depth, rest).await;
     }
 }
 
-/// Until the next sweep is due, a person asks, or a policy needs a deeper look.
-async fn wait(ctx: &Context, name: &str, depth: Depth, rest: Duration) {
-    let due = tokio::time::Instant::now() + rest;
-    let handle = ctx
-        .sweepers
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .get(name)
-        .cloned();
-    let Some(handle) = handle else { return };
-    loop {
-        tokio::select! {
-            () = tokio::time::sleep_until(due) => return,
-            () = handle.wake.notified() => {
-                let asked = ctx.stores.accounts.get(&ObjectRef::new(name)).is_some_and(|a| requested(&a).is_some());
-                if asked || ctx.depth() > depth {
-                    return;
+/// Without events that can be relied on, sweeps are closer together.
+fn closer(rest: Duration) -> Duration {
+    rest.min((rest / 4).max(Duration::from_mins(1)))
+}
+
+/// When policies had their endpoints read last, by their uid.
+#[derive(Default)]
+struct Policies(HashMap<String, Timestamp>);
+
+impl Policies {
+    /// Until the next sweep is due, a person asks, or a policy needs a deeper look. Meanwhile policies have their endpoints
+    /// read at the times that they name.
+    async fn wait(&mut self, ctx: &Context, name: &str, depth: Depth, rest: Duration) {
+        let due = tokio::time::Instant::now() + rest;
+        let handle = ctx
+            .sweepers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(name)
+            .cloned();
+        let Some(handle) = handle else { return };
+        loop {
+            let account = account_of(ctx, name);
+            let next = account.as_ref().and_then(|account| self.next(ctx, account));
+            let policy_due = tokio::time::Instant::now() + next.unwrap_or(rest);
+            tokio::select! {
+                () = tokio::time::sleep_until(due) => return,
+                () = tokio::time::sleep_until(policy_due), if next.is_some() => {}
+                () = handle.wake.notified() => {
+                    let asked = account_of(ctx, name).is_some_and(|a| requested(&a).is_some());
+                    if asked || ctx.depth() > depth {
+                        return;
+                    }
                 }
             }
         }
     }
+
+    /// Has endpoints read whose policy's time has come; gives how long it takes to the next.
+    fn next(&mut self, ctx: &Context, account: &AwsAccount) -> Option<Duration> {
+        let now = ctx.now();
+        let mut next: Option<Duration> = None;
+        for policy in ctx.stores.policies.state() {
+            let Some(schedule) = reader::sweeps(&policy, account).and_then(|s| Schedule::compile(s).ok()) else {
+                continue; // without, or one that its policy is not ready with
+            };
+            let last = self.0.entry(policy.uid().unwrap_or_default()).or_insert(now);
+            // A clock that was set back begins anew.
+            *last = (*last).min(now);
+            if schedule.after(*last) <= now {
+                *last = now;
+                reader::of_policy(ctx, account, &policy);
+            }
+            let rest = Duration::try_from(schedule.after(*last).duration_since(now)).unwrap_or_default();
+            next = Some(next.map_or(rest, |other| other.min(rest)));
+        }
+        next
+    }
+}
+
+fn account_of(ctx: &Context, name: &str) -> Option<Arc<AwsAccount>> {
+    ctx.stores.accounts.get(&ObjectRef::new(name))
 }
 
 async fn account_sweep(ctx: &Arc<Context>, account: &AwsAccount, depth: Depth, spread: Duration) -> bool {
@@ -170,7 +217,8 @@ async fn account_sweep(ctx: &Arc<Context>, account: &AwsAccount, depth: Depth, s
             .await
         }
     });
-    for swept in futures::future::join_all(regions).await {
+    let (swept, ()) = futures::join!(futures::future::join_all(regions), recordings(ctx, account));
+    for swept in swept {
         failure = failure.or(swept.failure);
     }
     let complete = failure.is_none();
@@ -179,6 +227,18 @@ async fn account_sweep(ctx: &Arc<Context>, account: &AwsAccount, depth: Depth, s
     }
     tell(ctx, account, asked, failure, ears.found.load(Ordering::Relaxed)).await;
     complete
+}
+
+/// Whoever listens for events asks in each sweep whether any trail records what they tell of.
+async fn recordings(ctx: &Context, account: &AwsAccount) {
+    if listener::queues(account).is_empty() {
+        return;
+    }
+    let session = ctx.sessions.of(&account.spec);
+    for region in &account.spec.regions {
+        let said = session.trail(region).recording().await;
+        ctx.stream.health.recording(&account.name_any(), region, said);
+    }
 }
 
 /// The account's status after a sweep.
@@ -256,7 +316,10 @@ impl Listener for Ears<'_> {
         let named: BTreeMap<String, EndpointId> =
             endpoints.keys().map(|id| (names::endpoint(id), id.clone())).collect();
         let known: Vec<String> = self.ctx.stores.endpoints.state().iter().map(|e| e.name_any()).collect();
-        let missing: Vec<_> = named.iter().map(|(name, id)| self.create(name, id).boxed()).collect();
+        let missing: Vec<_> = named
+            .iter()
+            .map(|(name, id)| objects::ensure(self.ctx, self.account, name, id).boxed())
+            .collect();
         futures::stream::iter(missing)
             .buffer_unordered(AT_ONCE)
             .collect::<()>()
@@ -307,36 +370,6 @@ impl Ears<'_> {
             .any(|d| d.spec.endpoint == name && super::episode::is_open(d))
         {
             self.ctx.wake.endpoint(name);
-        }
-    }
-
-    async fn create(&self, name: &str, id: &EndpointId) {
-        if self.ctx.stores.endpoints.get(&ObjectRef::new(name)).is_some() {
-            return;
-        }
-        let spec = AwsEndpointSpec {
-            account_id: id.account_id.clone(),
-            region: id.region.clone(),
-            type_: id.type_,
-            id: id.id.clone(),
-        };
-        let endpoint = AwsEndpoint {
-            metadata: ObjectMeta {
-                name: Some(name.to_owned()),
-                owner_references: self.account.controller_owner_ref(&()).map(|mut owner| {
-                    // Deleting the account must not wait for its endpoints.
-                    owner.block_owner_deletion = None;
-                    vec![owner]
-                }),
-                ..ObjectMeta::default()
-            },
-            spec,
-            status: None,
-        };
-        let api: Api<AwsEndpoint> = Api::all(self.ctx.client.clone());
-        match status::bounded(api.create(&PostParams::default(), &endpoint)).await {
-            Ok(_) | Err(status::Error::Conflict) => {}
-            Err(error) => tracing::warn!(%error, endpoint = %name, "AwsEndpoint not created"),
         }
     }
 }

@@ -17,10 +17,9 @@ impl Taken {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The notice of a transition on a topic, if SNS took the message.
-    pub fn find(&self, uid: &str, transition: &str, topic: &str) -> Option<Notice> {
-        let same = |n: &&Notice| n.transition == transition && n.topic == topic;
-        self.held().get(uid)?.iter().find(same).cloned()
+    /// The notice that is meant, if SNS took the message.
+    pub fn find(&self, uid: &str, meant: impl Fn(&Notice) -> bool) -> Option<Notice> {
+        self.held().get(uid)?.iter().find(|notice| meant(notice)).cloned()
     }
 
     /// SNS took a message.
@@ -57,15 +56,22 @@ mod tests {
             message_id: format!("message to {topic}"),
             plan_digest: String::new(),
         };
+        let find = |taken: &Taken, uid: &str, transition: &str, topic: &str| {
+            taken.find(uid, |n| n.transition == transition && n.topic == topic)
+        };
         let taken = Taken::default();
         taken.note("a", notice("people"));
         taken.note("a", notice("machines"));
-        assert_eq!(taken.find("a", "Detected", "people"), Some(notice("people")));
-        assert_eq!(taken.find("a", "Resolved", "people"), None, "another transition");
-        assert_eq!(taken.find("b", "Detected", "people"), None, "another Drift");
+        assert_eq!(find(&taken, "a", "Detected", "people"), Some(notice("people")));
+        assert_eq!(find(&taken, "a", "Resolved", "people"), None, "another transition");
+        assert_eq!(find(&taken, "b", "Detected", "people"), None, "another Drift");
         taken.seen("a", &[notice("people")]);
-        assert_eq!(taken.find("a", "Detected", "people"), None, "the Drift says so itself");
-        assert_eq!(taken.find("a", "Detected", "machines"), Some(notice("machines")));
+        assert_eq!(
+            find(&taken, "a", "Detected", "people"),
+            None,
+            "the Drift says so itself"
+        );
+        assert_eq!(find(&taken, "a", "Detected", "machines"), Some(notice("machines")));
         taken.seen("a", &[notice("people"), notice("machines")]);
         assert!(taken.held().is_empty(), "nothing is kept for ever");
         taken.note("a", notice("people"));

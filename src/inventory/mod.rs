@@ -1,9 +1,13 @@
 //! List and watch for AWS: what was last read of every endpoint, and the sweeps that read it.
 
+pub mod actors;
 pub mod events;
+pub mod hints;
+pub mod intake;
 mod packed;
 pub mod schedule;
 pub mod sweep;
+pub mod trail;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -208,7 +212,13 @@ impl Inventory {
         gone
     }
 
-    /// Whether a complete list no longer holds it.
+    /// AWS answered that it is not there.
+    pub fn vanished(&self, name: &str) {
+        self.readings().remove(name);
+        self.missing().insert(name.to_owned());
+    }
+
+    /// Whether a complete list no longer holds it, or AWS said so.
     pub fn is_gone(&self, name: &str) -> bool {
         self.missing().contains(name)
     }

@@ -52,6 +52,15 @@ impl Schedule {
         next.unwrap_or(Timestamp::MAX)
     }
 
+    /// How long to wait for the next time, when the last one began at `started`, and `elapsed` ago by a clock that nobody sets.
+    pub fn rest(&self, started: Timestamp, elapsed: Duration, now: Timestamp) -> Duration {
+        let rest = match self {
+            Schedule::Every(interval) => Duration::try_from(*interval).ok().map(|i| i.saturating_sub(elapsed)),
+            Schedule::At(_) => Duration::try_from(self.after(started).duration_since(now)).ok(),
+        };
+        rest.unwrap_or_default()
+    }
+
     /// From the first time after a moment to the second: what a sweep may be spread over.
     pub fn period(&self, moment: Timestamp) -> Duration {
         let next = self.after(moment);

@@ -6,7 +6,7 @@ use super::cel::{Document, Program};
 use super::path::Path;
 use super::rule::overlay_paths;
 use super::window::{self, Window};
-use crate::api::policy::{EndpointPolicySpec, Enforcement, PolicyRule, Redeploy, Selector, Severity, Target};
+use crate::api::policy::{EndpointPolicySpec, Enforcement, PolicyRule, Redeploy, Selector, Severity, Target, Via};
 
 /// Which policy, and which edition of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,6 +40,8 @@ pub struct Policy {
     pub drafts: bool,
     /// Whether endpoints that another tool manages are repaired unasked.
     pub managed: bool,
+    /// What repairs start from.
+    pub via: Via,
     /// Whether repairs are suspended.
     pub suspend: bool,
     /// How much may be repaired, and how soon.
@@ -178,6 +180,7 @@ pub fn compile(id: PolicyRef, spec: &EndpointPolicySpec) -> Result<Policy, Vec<F
         redeploy: spec.redeploy,
         drafts: spec.repairs.drafts,
         managed: spec.repairs.managed,
+        via: spec.repairs.via,
         suspend: spec.suspend,
         limits,
         windows,

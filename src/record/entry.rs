@@ -23,6 +23,8 @@ pub const EXCERPT: usize = 16 * 1024;
 pub enum Transition {
     /// It was found.
     Detected,
+    /// Its plan is another one than was told before, and its repair starts from a message that tells it.
+    Planned,
     /// Its repair is held back.
     Waiting,
     /// Its repair did not work.
@@ -38,6 +40,7 @@ impl Transition {
     pub fn as_str(self) -> &'static str {
         match self {
             Transition::Detected => "Detected",
+            Transition::Planned => "Planned",
             Transition::Waiting => "Waiting",
             Transition::Failed => "Failed",
             Transition::Resolved => "Resolved",
@@ -66,7 +69,7 @@ impl Transition {
                 .map(|t| t.0)
         };
         match self {
-            Transition::Detected => detected(),
+            Transition::Detected | Transition::Planned => detected(),
             Transition::Waiting => since(&["Authorized"]).or_else(detected),
             Transition::Failed => since(&["Repaired", "Verified"]).or_else(detected),
             Transition::Resolved => status.resolved_at.as_ref().map(|t| t.0).or_else(detected),
@@ -230,6 +233,15 @@ pub struct AuditRef {
     pub key: String,
 }
 
+/// The same however often it is told; each plan is told by itself.
+fn id(uid: &str, transition: Transition, plan_digest: &str) -> String {
+    let name = transition.as_str();
+    match transition {
+        Transition::Planned => format!("{uid}/{name}/{}", plan_digest.get(..12).unwrap_or(plan_digest)),
+        _ => format!("{uid}/{name}"),
+    }
+}
+
 impl Entry {
     /// The document of a transition. `whole`: the values that the Drift itself holds cut, for the audit record.
     ///
@@ -256,7 +268,7 @@ impl Entry {
         };
         Ok(Entry {
             schema: SCHEMA.into(),
-            id: format!("{uid}/{}", transition.as_str()),
+            id: id(&uid, transition, &status.plan_digest),
             transition,
             time: rfc3339(time),
             drift: Name {

@@ -25,6 +25,7 @@ pub fn subject(entry: &Entry) -> String {
     let what = match entry.transition {
         Transition::Detected if entry.reverts.is_some() => "Repair to be taken back",
         Transition::Detected => "Drift",
+        Transition::Planned => "Drift planned anew",
         Transition::Waiting => "Drift waits",
         Transition::Failed => "Repair failed",
         Transition::Resolved => "Resolved",
@@ -56,6 +57,7 @@ fn write(entry: &Entry, to: &mut String) -> std::fmt::Result {
     match entry.transition {
         _ if entry.reverts.is_some() => writeln!(to, "On {name} a repair by the rule {rule} is taken back.")?,
         Transition::Detected => writeln!(to, "{name} violates the rule {rule}.")?,
+        Transition::Planned => writeln!(to, "{name} violates the rule {rule}, and the repair is planned anew.")?,
         Transition::Waiting => writeln!(to, "{name} violates the rule {rule}, and the repair waits.")?,
         Transition::Failed => writeln!(to, "{name} violates the rule {rule}, and the repair did not work.")?,
         Transition::Abandoned => writeln!(

@@ -93,6 +93,8 @@ pub struct Facts<'a> {
     pub managed_by: Option<&'a str>,
     /// Whether the same thing is not to be put back again.
     pub held_back: Option<&'a HeldBack>,
+    /// Whether the policy has repairs start from messages, and none came for the plan as it stands.
+    pub awaits_message: bool,
     /// From when on the drift has stood, and its endpoint been left alone, for long enough.
     pub settled_at: Timestamp,
     /// Whether a window is open.
@@ -149,6 +151,11 @@ pub const STEPS: &[Step] = &[
         question: "may it deploy, if it must?",
         reasons: &[Reason::RedeployNever],
         ask: redeploy,
+    },
+    Step {
+        question: "did a message start it, where repairs start from messages?",
+        reasons: &[Reason::AwaitingMessage],
+        ask: message,
     },
     Step {
         question: "has it stood, and been left alone, for long enough?",
@@ -299,6 +306,15 @@ fn redeploy(facts: &Facts<'_>) -> Option<Gate> {
         Gate::wait(
             Reason::RedeployNever,
             "the repair needs a deployment and redeploy is Never",
+        )
+    })
+}
+
+fn message(facts: &Facts<'_>) -> Option<Gate> {
+    facts.awaits_message.then(|| {
+        Gate::wait(
+            Reason::AwaitingMessage,
+            "repairs start from messages (repairs.via is Queue), and none of this plan came from the account's spec.events.queues yet",
         )
     })
 }

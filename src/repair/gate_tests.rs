@@ -49,6 +49,7 @@ struct World {
     managed_by: Option<&'static str>,
     held_back: Option<HeldBack>,
     settled_in: i64,
+    awaits_message: bool,
     hours: Hours,
 }
 
@@ -61,6 +62,7 @@ fn world(change: impl FnOnce(&mut World)) -> World {
         managed_by: None,
         held_back: None,
         settled_in: 0,
+        awaits_message: false,
         hours: Hours::Open,
     };
     change(&mut world);
@@ -77,6 +79,7 @@ fn ask(world: &World) -> Gate {
         managed_by: world.managed_by,
         held_back: world.held_back.as_ref(),
         settled_at: now + SignedDuration::from_secs(world.settled_in),
+        awaits_message: world.awaits_message,
         hours: world.hours,
         now,
     })

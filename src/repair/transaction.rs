@@ -19,6 +19,7 @@ use serde_json::Value;
 
 use crate::api::Reason;
 use crate::api::drift::{Call, Intent};
+use crate::api::endpoint::Baseline;
 use crate::api::policy::{Redeploy, Target};
 use crate::aws::apigateway::client::Client;
 use crate::aws::apigateway::compare::Own;
@@ -106,6 +107,8 @@ pub struct Held {
     pub pending_edits: Vec<String>,
     /// The calls of its plan.
     pub calls: Vec<Call>,
+    /// The stages that it would deploy to.
+    pub stages: Vec<String>,
 }
 
 /// How far a repair came.
@@ -142,6 +145,8 @@ pub struct Transaction<'a> {
     pub endpoint: &'a EndpointId,
     /// Exports of deployments, as they were seen before.
     pub exports: &'a ExportCache,
+    /// The editor as it was deployed, if that is known.
+    pub baseline: Option<&'a Baseline>,
 }
 
 /// What the first look found.
@@ -150,6 +155,8 @@ pub struct Looked {
     pub ready: Vec<Part>,
     /// Parts that are held back.
     pub held: Vec<Held>,
+    /// Digest of the editor as it was read; none when nothing deploys.
+    pub content: Option<String>,
     /// What was judged, by target and resource.
     judged: BTreeMap<(Target, String), Value>,
     /// The editor as it must be after the patches; none when nothing deploys.
@@ -160,6 +167,18 @@ pub struct Looked {
     clean: BTreeMap<String, Arc<Value>>,
     /// What `disableExecuteApiEndpoint` may be: as it was read, and as it will be after the patches.
     execute_api: [Value; 2],
+}
+
+impl Looked {
+    /// Digest of the editor as it must be after the patches; none when nothing deploys.
+    pub fn expected(&self, endpoint: &EndpointId) -> Option<String> {
+        self.expected.as_ref().map(|editor| editor.digest(&api_of(endpoint)))
+    }
+
+    /// The deployment that a stage had.
+    pub fn deployment_of(&self, stage: &str) -> Option<&String> {
+        self.stages.get(stage)
+    }
 }
 
 impl Transaction<'_> {
@@ -250,11 +269,16 @@ impl Transaction<'_> {
 
     /// What policies of this API are read for.
     fn api(&self) -> ApiRef {
-        ApiRef {
-            region: self.endpoint.region.clone(),
-            account: self.endpoint.account_id.clone(),
-            id: self.endpoint.id.clone(),
-        }
+        api_of(self.endpoint)
+    }
+}
+
+/// What policies of an API are read for.
+pub fn api_of(endpoint: &EndpointId) -> ApiRef {
+    ApiRef {
+        region: endpoint.region.clone(),
+        account: endpoint.account_id.clone(),
+        id: endpoint.id.clone(),
     }
 }
 

@@ -293,6 +293,7 @@ fn decide(violation: &Violation) -> Gate {
         managed_by: None,
         held_back: None,
         settled_at: jiff::Timestamp::UNIX_EPOCH,
+        awaits_message: false,
         hours: Hours::Open,
         now: jiff::Timestamp::UNIX_EPOCH,
     })
@@ -349,6 +350,7 @@ pub async fn round(world: &mut World) -> Round {
         writer: &world.client,
         endpoint: &world.id,
         exports: &world.exports,
+        baseline: None,
     };
     let looked = match transaction.look(&snapshot, parts).await {
         Ok(looked) => looked,

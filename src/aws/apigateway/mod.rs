@@ -17,5 +17,6 @@ mod fields;
 pub mod properties;
 pub mod read;
 pub mod write;
+pub mod writers;
 
 pub use client::Client;

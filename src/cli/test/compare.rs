@@ -224,6 +224,7 @@ fn waits(said: &Said<'_>, violation: &Violation) -> Option<Reason> {
         held_back: None,
         under_way: false,
         settled_at: said.now,
+        awaits_message: false, // a fixture has no queue
         hours: window::hours(&said.policy.windows, said.now),
         now: said.now,
     };

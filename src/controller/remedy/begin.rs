@@ -65,9 +65,13 @@ impl Round<'_> {
     }
 
     /// Counts what is about to be put back, before it is.
-    pub(super) async fn count(&self, ready: &[&Kept]) -> Result<(), Failure> {
+    pub(super) async fn count(&self, ready: &[&Kept], expected: Option<String>) -> Result<(), Failure> {
         let mut after = self.endpoint.clone();
-        let counts = &mut after.status.get_or_insert_default().put_back;
+        let status = after.status.get_or_insert_default();
+        if let Some(baseline) = &mut status.baseline {
+            baseline.repairing = expected;
+        }
+        let counts = &mut status.put_back;
         for kept in ready {
             let things = case::things(&kept.drift.spec, &kept.violation);
             let uid = kept.drift.uid().unwrap_or_default();

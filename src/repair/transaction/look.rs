@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{EXECUTE_API, Held, Looked, Part, Transaction};
 use crate::api::Reason;
+use crate::api::endpoint::Baseline;
 use crate::api::policy::{EndpointType, Redeploy, Target};
 use crate::aws::Error;
 use crate::aws::apigateway::compare::{self, Cleanliness, Own};
@@ -27,6 +28,7 @@ impl Transaction<'_> {
             judged: parts.iter().filter_map(document).collect(),
             ready: vec![],
             held: vec![],
+            content: None,
             expected: None,
             stages: BTreeMap::new(),
             clean: BTreeMap::new(),
@@ -55,6 +57,7 @@ impl Transaction<'_> {
             parts.iter().flat_map(|p| p.plan.deploy.clone()).collect()
         };
         let exports = read::read_stage_exports(self.reader, id, &stages, self.exports).await?;
+        looked.content = deploying.then(|| editor.digest(&self.api()));
         Sight {
             transaction: self,
             judged,
@@ -89,7 +92,7 @@ impl Sight<'_> {
                 .collect();
             let refused: Vec<Held> = ready
                 .iter()
-                .filter_map(|part| self.refusal(part, &clean, looked))
+                .filter_map(|part| self.refusal(part, &expected, &clean, looked))
                 .collect();
             if refused.is_empty() {
                 let execute_api = |editor: &Editor| editor.rest_api.get(EXECUTE_API).cloned().unwrap_or_default();
@@ -132,22 +135,54 @@ impl Sight<'_> {
         let found = self.exports.get(stage)?;
         let here = parts.iter().filter(|p| p.plan.deploy.contains(stage));
         let own: Vec<Own> = here.flat_map(Part::own).collect();
-        Some(match &found.export {
+        let said = match &found.export {
             Err(why) => Cleanliness::CannotTell(vec![format!("the stage cannot be exported: {why}")]),
             Ok(_) if found.moved => Cleanliness::CannotTell(vec![
                 "two exports of the same deployment differ, so exports of this account show edits that were never deployed".into(),
             ]),
             Ok(export) => compare::compare(expected, export, &own),
-        })
+        };
+        Some(self.by_baseline(&found.deployment_id, expected, said))
     }
 
-    fn refusal(&self, part: &Part, clean: &BTreeMap<String, Cleanliness>, looked: &Looked) -> Option<Held> {
+    /// What an export cannot tell, the editor can that was read when the deployment was made.
+    fn by_baseline(&self, deployment: &str, expected: &Editor, said: Cleanliness) -> Cleanliness {
+        let Cleanliness::CannotTell(why) = said else {
+            return said;
+        };
+        let known = self.transaction.baseline.filter(|b| b.deployment_id == deployment);
+        let Some(Baseline {
+            digest,
+            repairing,
+            proof: Some(_),
+            ..
+        }) = known
+        else {
+            return Cleanliness::CannotTell(why);
+        };
+        let api = self.transaction.api();
+        // Of an interrupted repair some patches are made: laid over them all, they come to the same.
+        if self.editor.digest(&api) == *digest || repairing.as_ref() == Some(&expected.digest(&api)) {
+            return Cleanliness::Clean;
+        }
+        let changed = format!("the editor is another one than deployment {deployment} was made of");
+        Cleanliness::Dirty([changed].into_iter().chain(why).collect())
+    }
+
+    fn refusal(
+        &self,
+        part: &Part,
+        expected: &Editor,
+        clean: &BTreeMap<String, Cleanliness>,
+        looked: &Looked,
+    ) -> Option<Held> {
         let held = |reason, message: String, pending_edits| Held {
             uid: part.uid.clone(),
             reason,
             message,
             pending_edits,
             calls: part.plan.calls(&self.transaction.endpoint.id),
+            stages: part.plan.deploy.iter().cloned().collect(),
         };
         if part.stages()
             && part.redeploy != Redeploy::Always
@@ -187,7 +222,7 @@ impl Sight<'_> {
         }
         // One deployment for all of its stages: what any of them would be brought is decided together.
         let stages = part.plan.deploy.iter().filter_map(|stage| clean.get(stage).cloned());
-        let clean = stages.fold(self.drafted_at_own(part), both);
+        let clean = stages.fold(self.drafted_at_own(part, expected), both);
         let approved = part.approved_edits.as_deref();
         match gate::decide_deployment(part.redeploy, &part.plan.deploy.join(", "), &clean, approved) {
             Gate::Wait(wait) => {
@@ -210,7 +245,7 @@ impl Sight<'_> {
 
     /// Somebody's draft of the very properties that a part repairs: neither what is deployed to any of its stages, nor what
     /// the repair itself writes.
-    fn drafted_at_own(&self, part: &Part) -> Cleanliness {
+    fn drafted_at_own(&self, part: &Part, expected: &Editor) -> Cleanliness {
         let api = self.transaction.api();
         let document = self.editor.document(part.target, &part.resource).unwrap_or_default();
         let plain = |document| settled(part.target, document, &api);
@@ -225,7 +260,11 @@ impl Sight<'_> {
             let mut said = shown.map(|export| compare::compare_only(&self.editor, export, std::slice::from_ref(&own)));
             let Some(first) = said.next() else { continue };
             if first != Cleanliness::Clean && !said.any(|other| other == Cleanliness::Clean) {
-                found = both(found, first);
+                let deployments = part.plan.deploy.iter().filter_map(|stage| self.exports.get(stage));
+                let settled = deployments
+                    .map(|stage| self.by_baseline(&stage.deployment_id, expected, first.clone()))
+                    .fold(Cleanliness::Clean, both);
+                found = both(found, settled);
             }
         }
         found

@@ -1,0 +1,210 @@
+//! Who did it. The stream tells at once; CloudTrail is asked at some moments between the finding of a drift and the trail's
+//! delay; after that it is said that nobody can be named, and why.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use kube::ResourceExt;
+
+use super::{listener, lookup};
+use crate::api::condition::{self, Said};
+use crate::api::drift::{Actors, Drift, Scope};
+use crate::api::{AwsAccount, Reason, Status};
+use crate::aws::apigateway::properties;
+use crate::controller::context::Context;
+use crate::controller::{names, sweeper};
+use crate::inventory::actors::{self, Question};
+use crate::judge::Snapshot;
+use crate::judge::path::Path;
+use crate::judge::table::Deploy;
+
+/// When CloudTrail is asked, in sixtieths of the trail's delay after the finding. The first is left out where a stream tells.
+const MOMENTS: [i64; 7] = [0, 1, 4, 12, 24, 40, 60];
+
+/// Clocks differ, and a change is seen in the second in which it is made.
+const CLOCKS: SignedDuration = SignedDuration::from_mins(1);
+
+/// Names whoever can be named in the Drift's status; gives when to look again.
+pub fn name(ctx: &Arc<Context>, account: &Arc<AwsAccount>, snapshot: &Snapshot, drift: &mut Drift) -> Option<Duration> {
+    let now = ctx.now();
+    let (spec, uid) = (drift.spec.clone(), drift.uid().unwrap_or_default());
+    let status = drift.status.get_or_insert_default();
+    let known = status.actors.clone().unwrap_or_default();
+    let found = status.detected_at.as_ref().map_or(now, |at| at.0);
+    let of = |r: &&crate::judge::snapshot::Resource| r.target == spec.target && r.key == spec.resource;
+    let resource = snapshot.resources.iter().find(of)?;
+    let deployments = if status.scope == Scope::Live {
+        deployed(&status.difference, &spec, &status.stages, snapshot)
+    } else {
+        BTreeMap::new()
+    };
+    let whole = |actors: &Actors| actors.editor.is_some() && (deployments.is_empty() || actors.deployer.is_some());
+    if whole(&known) {
+        return None;
+    }
+    let question = Question {
+        endpoint: &snapshot.endpoint,
+        target: spec.target,
+        address: &resource.address,
+        changes: &status.difference,
+        deployments: &deployments,
+        before: found + CLOCKS,
+    };
+    let events = ctx.stream.trail.of(&snapshot.endpoint);
+    let told = actors::explain(&question, &events, &ctx.own(account));
+    let actors = Actors {
+        editor: known.editor.or_else(|| told.editor.map(Into::into)),
+        deployer: known.deployer.or_else(|| told.deployer.map(Into::into)),
+    };
+    let is_whole = whole(&actors);
+    let asked = actors::names(&question);
+    let some = actors.editor.is_some() || actors.deployer.is_some();
+    status.actors = some.then(|| actors.clone());
+    let attributed = |status, reason, message: String| Said::new("Attributed", status, reason, message);
+    let (said, next) = if is_whole {
+        ctx.stream.lookups.forget(&uid);
+        (attributed(Status::True, Reason::Attributed, String::new()), None)
+    } else if condition::find(&status.conditions, "Attributed").is_some_and(|c| c.status == "False") {
+        return None; // everything was asked; whatever comes later by itself still counts
+    } else if asked.is_empty() {
+        let why = "no call of API Gateway's is known to write it".to_owned();
+        (attributed(Status::False, Reason::Unattributed, why), None)
+    } else {
+        let delay = ctx.spans.trail_delay;
+        let streamed = !listener::queues(account).is_empty();
+        match ctx
+            .stream
+            .lookups
+            .moment(&uid, now.duration_since(found), delay, streamed)
+        {
+            Moment::Wait(next) => (
+                attributed(Status::Unknown, Reason::Attributing, String::new()),
+                Some(next),
+            ),
+            Moment::Ask(next) => {
+                let endpoint = names::endpoint(&snapshot.endpoint);
+                lookup::want(ctx, account, &snapshot.endpoint.region, asked, &endpoint);
+                (attributed(Status::Unknown, Reason::Attributing, String::new()), next)
+            }
+            Moment::Over => {
+                let why = why(ctx, account, &snapshot.endpoint.region, &actors, &asked, delay);
+                (attributed(Status::False, Reason::Unattributed, why), None)
+            }
+        }
+    };
+    condition::set(&mut status.conditions, said, None, now);
+    next
+}
+
+/// The deployments that brought it to callers, by stage; none where it takes effect at once.
+fn deployed(
+    changes: &[crate::api::drift::Change],
+    spec: &crate::api::drift::DriftSpec,
+    stages: &[String],
+    snapshot: &Snapshot,
+) -> BTreeMap<String, String> {
+    let table = properties::table(spec.target);
+    let deploys = |change: &crate::api::drift::Change| {
+        let path = Path::parse(&change.path).ok();
+        path.and_then(|path| table.property(&path))
+            .is_some_and(|property| property.deploy == Deploy::Deployment)
+    };
+    if !changes.iter().any(deploys) {
+        return BTreeMap::new();
+    }
+    let pointer = |stage: &String| Some((stage.clone(), snapshot.stages.get(stage)?.deployment_id.clone()));
+    stages.iter().filter_map(pointer).collect()
+}
+
+/// What is to be done now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// Nothing, for so long.
+    Wait(Duration),
+    /// CloudTrail is to be asked; and then to be looked at again after so long, however it answers.
+    Ask(Option<Duration>),
+    /// The trail's delay is over, and everything was asked.
+    Over,
+}
+
+/// What is to be done after `since`, when so many moments were used already, and how many are used then. Moments that were
+/// missed are one.
+pub fn moment(used: usize, since: SignedDuration, delay: SignedDuration) -> (Moment, usize) {
+    let at = |moment: usize| {
+        MOMENTS
+            .get(moment)
+            .map(|sixtieths| delay * i32::try_from(*sixtieths).unwrap_or(60) / 60)
+    };
+    let rest = |due: SignedDuration| Duration::try_from(due - since).unwrap_or(Duration::ZERO);
+    let over = (used..MOMENTS.len())
+        .take_while(|m| at(*m).is_some_and(|due| due <= since))
+        .count();
+    match (at(used), over) {
+        (None, _) => (Moment::Over, used),
+        (Some(due), 0) => (Moment::Wait(rest(due)), used),
+        (Some(_), over) => (Moment::Ask(at(used + over).map(rest)), used + over),
+    }
+}
+
+fn why(
+    ctx: &Context,
+    account: &AwsAccount,
+    region: &str,
+    actors: &Actors,
+    asked: &std::collections::BTreeSet<&'static str>,
+    delay: SignedDuration,
+) -> String {
+    let who = match (&actors.editor, &actors.deployer) {
+        (None, Some(_)) => "who deployed it is known; who edited it is not",
+        (Some(_), None) => "who edited it is known; who deployed it is not",
+        _ => "nobody can be named",
+    };
+    match ctx.stream.lookups.failure(&account.spec.account_id, region) {
+        Some(error) => format!("{who}: {}", sweeper::explain(&error)),
+        None => format!(
+            "{who}: {:#} after it was found no event explains it, among the newest {} each of {} in {region}",
+            delay,
+            lookup::DEEP,
+            asked.iter().copied().collect::<Vec<_>>().join(", "),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cloudtrail_is_asked_now_and_then_until_the_trails_delay_is_over() {
+        let delay = SignedDuration::from_mins(15);
+        let seconds = SignedDuration::from_secs;
+        for (used, since, then, why) in [
+            (
+                0,
+                0,
+                Moment::Ask(Some(Duration::from_secs(15))),
+                "at once, where nothing is told",
+            ),
+            (
+                1,
+                0,
+                Moment::Wait(Duration::from_secs(15)),
+                "a stream has some seconds to tell",
+            ),
+            (1, 20, Moment::Ask(Some(Duration::from_secs(40))), "it did not"),
+            (
+                6,
+                899,
+                Moment::Wait(Duration::from_secs(1)),
+                "the last time is when the delay is over",
+            ),
+            (6, 900, Moment::Ask(None), "now"),
+            (7, 901, Moment::Over, "everything was asked"),
+            (0, 100_000, Moment::Ask(None), "after a restart it is asked once more"),
+        ] {
+            assert_eq!(moment(used, seconds(since), delay).0, then, "{why}");
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! A trail's files in S3: fetched, and read as a stream.
+
+use std::sync::{Arc, OnceLock};
+
+use aws_sdk_s3::Client;
+use tokio::sync::Semaphore;
+
+use super::route::{self, Route};
+use crate::api::AwsAccount;
+use crate::aws::Error;
+use crate::controller::context::Context;
+use crate::inventory::events::{Fault, Item, TrailFile};
+use crate::inventory::hints::Receipt;
+use crate::inventory::intake::files::Records;
+use crate::inventory::trail::Way;
+
+/// So many files are read at once: each takes some memory for its stream.
+const AT_ONCE: usize = 4;
+
+fn places() -> &'static Semaphore {
+    static PLACES: OnceLock<Semaphore> = OnceLock::new();
+    PLACES.get_or_init(|| Semaphore::new(AT_ONCE))
+}
+
+/// Fetches a file that a message named, and takes what it holds where it belongs. The message waits for all of it.
+pub fn fetch(route: &Route<'_>, owner: Arc<AwsAccount>, file: TrailFile) {
+    let ctx = route.ctx.clone();
+    let owners = route.owners.to_vec();
+    let (message_id, receipt) = (route.message_id.to_owned(), route.receipt.held());
+    tokio::spawn(async move {
+        let Ok(_place) = places().acquire().await else { return };
+        let message = Message {
+            ctx: &ctx,
+            owners: &owners,
+            id: &message_id,
+            receipt: &receipt,
+        };
+        match message.read(&owner, &file).await {
+            Ok(()) => receipt.done(),
+            // It was there and is broken: it is so the next time as well.
+            Err(Trouble::Fault(fault)) => {
+                ctx.metrics.count(route::fault(fault));
+                tracing::warn!(bucket = file.bucket, key = file.key, why = ?fault, "a trail's file is not understood");
+                receipt.done();
+            }
+            Err(Trouble::Aws(error)) => {
+                ctx.metrics.count("file_unreadable");
+                tracing::warn!(%error, bucket = file.bucket, key = file.key, "a trail's file cannot be fetched: its message comes again");
+            }
+        }
+    });
+}
+
+/// The message that named the file.
+struct Message<'a> {
+    ctx: &'a Arc<Context>,
+    owners: &'a [Arc<AwsAccount>],
+    id: &'a str,
+    receipt: &'a Arc<Receipt>,
+}
+
+/// Why a file was not read to its end.
+enum Trouble {
+    Fault(Fault),
+    Aws(Error),
+}
+
+impl Message<'_> {
+    async fn read(&self, owner: &AwsAccount, file: &TrailFile) -> Result<(), Trouble> {
+        let region = owner.spec.regions.first().cloned().unwrap_or_default();
+        let s3 = s3(self.ctx, owner, &region);
+        let object = s3.get_object().bucket(&file.bucket).key(&file.key).send().await;
+        let mut body = object
+            .map_err(|error| Trouble::Aws(Error::from_sdk("GetObject", &error)))?
+            .body;
+        let mut records = Records::default();
+        loop {
+            let chunk = body.next().await.transpose().map_err(|error| {
+                let error = Error::new(crate::aws::Class::Unavailable, "GetObject", error.to_string());
+                Trouble::Aws(error)
+            })?;
+            let Some(chunk) = chunk else { break };
+            self.take(records.push(&chunk).map_err(Trouble::Fault)?);
+            tokio::task::yield_now().await; // a large file is no reason for others to wait
+        }
+        self.take(records.finish().map_err(Trouble::Fault)?);
+        Ok(())
+    }
+
+    fn take(&self, items: Vec<Result<Item, Fault>>) {
+        let route = Route {
+            ctx: self.ctx,
+            owners: self.owners,
+            message_id: self.id,
+            receipt: self.receipt,
+        };
+        for item in items {
+            match item {
+                // A file that names files would go on for ever.
+                Ok(Item::File(_)) => self.ctx.metrics.count("foreign_file"),
+                Ok(item) => route.item(&item, Way::Told),
+                Err(fault) => self.ctx.metrics.count(route::fault(fault)),
+            }
+        }
+    }
+}
+
+/// As the audit bucket is reached: by its path where the endpoint is not AWS's own.
+fn s3(ctx: &Context, owner: &AwsAccount, region: &str) -> Client {
+    let config = ctx.sessions.of(&owner.spec).inbound(region);
+    crate::record::s3_client(&config)
+}

@@ -1,0 +1,231 @@
+//! One task for each queue. A message is deleted when everything that it asked for is done, hidden for longer while that
+//! goes on, and left to the queue's redrive policy when it is not understood.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use futures::channel::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use kube::ResourceExt;
+use tokio::sync::watch;
+
+use super::route;
+use crate::api::AwsAccount;
+use crate::aws::session::Session;
+use crate::aws::sqs::{BATCH, Message, Queue};
+use crate::controller::context::Context;
+use crate::inventory::hints::Receipt;
+use crate::inventory::intake;
+
+/// How long a message is hidden at a time.
+const HIDDEN: Duration = Duration::from_mins(1);
+/// How often messages under way are hidden anew.
+const HIDE_AGAIN: Duration = Duration::from_secs(20);
+/// After this a message that is still not dealt with comes again, and in the end goes where the queue's redrive policy says.
+const HELD: Duration = Duration::from_mins(15);
+/// So many messages are under way at most.
+const UNDER_WAY: usize = 2_000;
+/// So many polls at once while there are full batches.
+const POLLS: usize = 4;
+/// After a failure of the queue.
+const AGAIN: Duration = Duration::from_secs(5);
+/// What is not understood is shown in the log at most this often.
+const SAMPLE: Duration = Duration::from_secs(10);
+
+/// The tasks, by their queue's URL.
+#[derive(Default)]
+pub struct Listeners(Mutex<HashMap<String, tokio::task::AbortHandle>>);
+
+impl Listeners {
+    /// Ends all of them: messages under way come again.
+    pub fn stop(&self) {
+        for (_, task) in self.0.lock().unwrap_or_else(PoisonError::into_inner).drain() {
+            task.abort();
+        }
+    }
+}
+
+/// Sees to it that the account's queues are listened to.
+pub fn ensure(ctx: &Arc<Context>, account: &AwsAccount) {
+    let mut listeners = ctx.stream.listeners.0.lock().unwrap_or_else(PoisonError::into_inner);
+    for url in queues(account) {
+        if listeners.get(url).is_none_or(tokio::task::AbortHandle::is_finished) {
+            let task = tokio::spawn(listen(ctx.clone(), url.clone()));
+            listeners.insert(url.clone(), task.abort_handle());
+        }
+    }
+}
+
+/// The queues that an account names.
+pub fn queues(account: &AwsAccount) -> &[String] {
+    account.spec.events.as_ref().map_or(&[], |events| &events.queues)
+}
+
+/// Accounts that name a queue, the one whose credentials are used first.
+fn owners(ctx: &Context, url: &str) -> Vec<Arc<AwsAccount>> {
+    let names = |account: &AwsAccount| {
+        account.metadata.deletion_timestamp.is_none() && queues(account).iter().any(|queue| queue == url)
+    };
+    let mut owners = ctx.stores.accounts.state_filter(names);
+    owners.retain(|account| {
+        ctx.account_of(&account.spec.account_id)
+            .is_some_and(|first| first.uid() == account.uid())
+    });
+    owners.sort_by_key(|account| (!ctx.acts_for(account), account.name_any()));
+    owners
+}
+
+/// Until nobody names the queue.
+async fn listen(ctx: Arc<Context>, url: String) {
+    let (done, dealt_with) = mpsc::unbounded();
+    let (renewed, newest) = watch::channel(None);
+    tokio::spawn(delete(newest, dealt_with));
+    let mut desk = Desk {
+        ctx: ctx.clone(),
+        url,
+        done,
+        under_way: Vec::new(),
+        sampled: None,
+    };
+    let mut client: Option<(Arc<Session>, Queue)> = None;
+    loop {
+        let owners = owners(&ctx, &desk.url);
+        let Some(lead) = owners.first() else { return };
+        if !ctx.acts_for(lead) {
+            let mut leading = ctx.leases.changed();
+            let _ = tokio::time::timeout(Duration::from_secs(1), leading.changed()).await;
+            continue;
+        }
+        let session = ctx.sessions.of(&lead.spec);
+        let queue = match &client {
+            Some((known, queue)) if Arc::ptr_eq(known, &session) => queue.clone(),
+            _ => {
+                let region = lead.spec.regions.first().cloned().unwrap_or_default();
+                let queue = Queue::new(&session.inbound(&region), &desk.url);
+                renewed.send_replace(Some(queue.clone()));
+                client = Some((session, queue.clone()));
+                queue
+            }
+        };
+        desk.round(&queue, &owners).await;
+    }
+}
+
+/// One queue's messages.
+struct Desk {
+    ctx: Arc<Context>,
+    url: String,
+    done: UnboundedSender<String>,
+    under_way: Vec<Hidden>,
+    sampled: Option<Instant>,
+}
+
+/// A message under way, and when it was last hidden.
+struct Hidden {
+    receipt: Weak<Receipt>,
+    at: Instant,
+}
+
+impl Desk {
+    /// Takes what is there and reads it.
+    async fn round(&mut self, queue: &Queue, owners: &[Arc<AwsAccount>]) {
+        self.hide(queue).await;
+        if self.under_way.len() >= UNDER_WAY {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            return;
+        }
+        let mut polls = 1;
+        loop {
+            let mut full = true;
+            for messages in futures::future::join_all((0..polls).map(|_| queue.take(HIDDEN))).await {
+                match messages {
+                    Ok(messages) => {
+                        self.ctx.stream.health.queue(owners, &self.url, None, &self.ctx);
+                        full &= messages.len() == BATCH;
+                        for message in messages {
+                            self.read(message, owners);
+                        }
+                    }
+                    Err(error) => {
+                        self.ctx.stream.health.queue(owners, &self.url, Some(&error), &self.ctx);
+                        tokio::time::sleep(AGAIN).await;
+                        return;
+                    }
+                }
+            }
+            if !full || self.under_way.len() >= UNDER_WAY {
+                return;
+            }
+            polls = POLLS;
+        }
+    }
+
+    fn read(&mut self, message: Message, owners: &[Arc<AwsAccount>]) {
+        let Desk { ctx, done, .. } = self;
+        ctx.metrics.messages.inc();
+        let reading = intake::read(&message.body);
+        let receipt = Receipt::new(message.receipt, done.clone());
+        let route = route::Route {
+            ctx,
+            owners,
+            message_id: &message.id,
+            receipt: &receipt,
+        };
+        for item in &reading.items {
+            route.item(item, crate::inventory::trail::Way::Told);
+        }
+        for fault in &reading.faults {
+            ctx.metrics.count(route::fault(*fault));
+        }
+        if !reading.faults.is_empty() {
+            if self.sampled.is_none_or(|at| at.elapsed() > SAMPLE) {
+                self.sampled = Some(Instant::now());
+                // What is in it may be secret: its shape is enough to know whose it is.
+                tracing::warn!(
+                    queue = self.url, id = message.id, taken = message.taken, bytes = message.body.len(),
+                    why = ?reading.faults, "a message is not understood, and left to the queue's redrive policy"
+                );
+            }
+            return; // never let go of: it comes again, and in the end goes where the redrive policy says
+        }
+        self.under_way.push(Hidden {
+            receipt: Arc::downgrade(&receipt),
+            at: Instant::now(),
+        });
+        receipt.done();
+    }
+
+    /// Hides what is still under way for longer, and forgets what is not.
+    async fn hide(&mut self, queue: &Queue) {
+        self.under_way.retain(|hidden| {
+            let receipt = hidden.receipt.upgrade();
+            receipt.is_some_and(|r| r.is_open() && r.taken.elapsed() < HELD)
+        });
+        let mut due = Vec::new();
+        for hidden in &mut self.under_way {
+            if hidden.at.elapsed() >= HIDE_AGAIN
+                && let Some(receipt) = hidden.receipt.upgrade()
+            {
+                hidden.at = Instant::now();
+                due.push(receipt.handle().to_owned());
+            }
+        }
+        for receipts in due.chunks(BATCH) {
+            if let Err(error) = queue.hide(receipts, HIDDEN).await {
+                tracing::debug!(%error, "messages were not hidden for longer");
+            }
+        }
+    }
+}
+
+/// Deletes what was dealt with, as long as somebody listens.
+async fn delete(queue: watch::Receiver<Option<Queue>>, dealt_with: UnboundedReceiver<String>) {
+    let mut batches = dealt_with.ready_chunks(BATCH);
+    while let Some(receipts) = batches.next().await {
+        let Some(queue) = queue.borrow().clone() else { continue };
+        if let Err(error) = queue.delete(&receipts).await {
+            tracing::debug!(%error, "messages were not deleted: they come again");
+        }
+    }
+}
