@@ -24,6 +24,7 @@ use crate::aws::apigateway::read::{Depth, ExportCache};
 use crate::aws::session::Sessions;
 use crate::inventory::Inventory;
 use crate::inventory::actors::Own;
+use crate::inventory::schedule::Schedule;
 use crate::judge::allowed::Suspension;
 use crate::judge::compile::{Fault, Policy, PolicyRef};
 use crate::judge::{self, select};
@@ -140,7 +141,19 @@ impl Context {
             uid: uid.clone(),
             generation,
         };
-        let compiled = judge::compile(id, &policy.spec).map(Arc::new).map_err(Arc::new);
+        let sweep = policy.spec.sweep.as_ref().map_or(Ok(()), |sweep| Schedule::compile(sweep).map(drop));
+        let compiled = match (judge::compile(id, &policy.spec), sweep) {
+            (Ok(policy), Ok(())) => Ok(Arc::new(policy)),
+            (compiled, sweep) => {
+                let mut faults = compiled.err().unwrap_or_default();
+                faults.extend(sweep.err().map(|message| Fault {
+                    rule: String::new(),
+                    field: "sweep",
+                    message,
+                }));
+                Err(Arc::new(faults))
+            }
+        };
         cache.insert(uid, (generation, compiled.clone()));
         compiled
     }
