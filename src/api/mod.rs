@@ -26,6 +26,9 @@ pub const GROUP: &str = "plumbline.dev";
 /// Set on an object by a person who wants it looked at now; answered by `status.lastHandledReconcileAt`.
 pub const REQUESTED_AT: &str = "plumbline.dev/requestedAt";
 
+/// What a notification of a Drift calls itself. A field may be added to it; one that changes its meaning makes a `v2`.
+pub const DRIFT_EVENT: &str = "plumbline.dev/drift-event/v1";
+
 /// CloudFormation type name of a REST API.
 pub const REST_API: &str = "AWS::ApiGateway::RestApi";
 /// CloudFormation type name of a REST API's stage.

@@ -141,7 +141,11 @@ impl Context {
             uid: uid.clone(),
             generation,
         };
-        let sweep = policy.spec.sweep.as_ref().map_or(Ok(()), |sweep| Schedule::compile(sweep).map(drop));
+        let sweep = policy
+            .spec
+            .sweep
+            .as_ref()
+            .map_or(Ok(()), |sweep| Schedule::compile(sweep).map(drop));
         let compiled = match (judge::compile(id, &policy.spec), sweep) {
             (Ok(policy), Ok(())) => Ok(Arc::new(policy)),
             (compiled, sweep) => {

@@ -1,6 +1,6 @@
 //! stub
 use super::events::*;
-use crate::api::drift::{Actor, Change};
+use crate::api::drift::Change;
 use crate::api::policy::Target;
 use crate::judge::snapshot::EndpointId;
 use jiff::Timestamp;
@@ -37,9 +37,4 @@ impl Own {
 }
 pub fn wrote_between<'e>(_: &'e [Event], _: &EndpointId, _: Timestamp, _: Timestamp, _: &str) -> Option<&'e Event> {
     None
-}
-impl From<&Event> for Actor {
-    fn from(_: &Event) -> Self {
-        Actor::default()
-    }
 }

@@ -12,8 +12,8 @@ use crate::api::drift::{Actors, Call, Change, Drift, Excerpt, Phase, Resolution,
 use crate::api::policy::{EndpointType, Severity, Target};
 use crate::judge::plan::hex;
 
-/// The document's version. A field may be added to it; one that changes its meaning makes a `v2`.
-pub const SCHEMA: &str = "plumbline.dev/drift-event/v1";
+/// The document's version.
+pub const SCHEMA: &str = crate::api::DRIFT_EVENT;
 
 /// How much of a value's text an object of Kubernetes holds.
 pub const EXCERPT: usize = 16 * 1024;

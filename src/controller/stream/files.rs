@@ -68,7 +68,7 @@ enum Trouble {
 impl Message<'_> {
     async fn read(&self, owner: &AwsAccount, file: &TrailFile) -> Result<(), Trouble> {
         let region = owner.spec.regions.first().cloned().unwrap_or_default();
-        let s3 = s3(self.ctx, owner, &region);
+        let s3 = Client::new(&self.ctx.sessions.of(&owner.spec).inbound(&region));
         let object = s3.get_object().bucket(&file.bucket).key(&file.key).send().await;
         let mut body = object
             .map_err(|error| Trouble::Aws(Error::from_sdk("GetObject", &error)))?
@@ -103,10 +103,4 @@ impl Message<'_> {
             }
         }
     }
-}
-
-/// As the audit bucket is reached: by its path where the endpoint is not AWS's own.
-fn s3(ctx: &Context, owner: &AwsAccount, region: &str) -> Client {
-    let config = ctx.sessions.of(&owner.spec).inbound(region);
-    crate::record::s3_client(&config)
 }

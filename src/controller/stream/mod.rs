@@ -11,7 +11,7 @@
 
 pub mod actors;
 pub mod baseline;
-//mod files;
+mod files;
 pub mod health;
 pub mod listener;
 mod lookup;

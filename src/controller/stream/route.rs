@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, ResourceExt};
 
-//use super::files;
+use super::files;
 use crate::api::drift::{Drift, Phase, Release};
 use crate::api::policy::Via;
 use crate::api::{AwsAccount, AwsEndpoint, REQUESTED_AT};
@@ -55,7 +55,7 @@ impl Route<'_> {
                     }
                     Some(owner) => {
                         self.ctx.metrics.count("file");
-                        let _ = (self, owner.clone(), file.clone());
+                        files::fetch(self, owner.clone(), file.clone());
                     }
                 }
             }
