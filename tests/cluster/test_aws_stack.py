@@ -111,8 +111,8 @@ class Templates(unittest.TestCase):
                 self.assertNotIn("KmsMasterKeyId", queue, "EventBridge, S3 and SNS could not send")
                 if queue["QueueName"].endswith("-dead"):
                     self.assertEqual(queue["MessageRetentionPeriod"], 14 * 86400, logical)
-                    sources = queue["RedriveAllowPolicy"]["sourceQueueArns"]
-                    self.assertEqual(sources, [f"arn:aws:sqs:{text.work({'Ref': 'AWS::Region'})}:{ACCOUNT}:{queue['QueueName'].removesuffix('-dead')}"])
+                    source = text.work({"Fn::GetAtt": [logical, "Arn"]}).removesuffix("-dead")
+                    self.assertEqual(queue["RedriveAllowPolicy"]["sourceQueueArns"], [source], logical)
                 else:
                     self.assertEqual(queue["MessageRetentionPeriod"], 4 * 86400, logical)
                     self.assertEqual(queue["ReceiveMessageWaitTimeSeconds"], 20, logical)
@@ -306,7 +306,7 @@ class Deployed(unittest.TestCase):
             self.put(source, "AWS API Call via CloudTrail", detail)
         body = json.loads(self.received(self.outputs["EventsQueueUrl"], lambda body: '"eventName"' in body))
         self.assertEqual((body["source"], body["detail"]["eventName"]), ("aws.apigateway", "UpdateStage"), "the first of the three that is wanted")
-        # moto's envelope has neither account nor region; AWS's has both.
+        self.assertEqual(body["region"], REGION)  # AWS's envelope has an account, too; moto's has none
 
     def test_what_config_sees_comes_into_the_same_queue(self) -> None:
         # moto knows `prefix`, and `$or`: both are used by this rule alone.

@@ -158,8 +158,9 @@ def policies(name: str, **parameters: str) -> list[dict]:
     text = template.load(template.FOLDER / "plumbline.yaml")
     worked = template.Worked(text, "plumbline", ACCOUNT, REGION, GIVEN | parameters)
     role = f"plumbline-{name}"
-    inline = [one["PolicyDocument"] for found in worked.of_type("AWS::IAM::Role").values() if found["RoleName"] == role for one in found.get("Policies", [])]
-    return inline + [one["PolicyDocument"] for one in worked.of_type("AWS::IAM::Policy").values() if role in one["Roles"]]
+    [found] = [one for one in worked.of_type("AWS::IAM::Role").values() if one["RoleName"] == role]
+    attached = [one for one in worked.of_type("AWS::IAM::Policy").values() if role in one["Roles"]]
+    return [one["PolicyDocument"] for one in [*found["Policies"], *attached]]
 
 
 def calls() -> set[tuple[str, str]]:
