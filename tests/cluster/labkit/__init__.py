@@ -8,6 +8,9 @@
     watchdog    tidies up after a lab that was killed with SIGKILL
     plane       etcd, kube-apiserver, kube-controller-manager, kube-scheduler
     moto        S3, SNS, SQS, STS and IAM on one local port
+    template    a CloudFormation template with its functions worked out
+    iam         what IAM makes of policies
+    stack       the stacks of deploy/aws, deployed into moto
     control     the loopback page on which a test asks for a restart of the API server
     lab         all of it behind one `with`
     cli         the command line

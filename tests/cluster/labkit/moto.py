@@ -34,6 +34,13 @@ def provide() -> pathlib.Path:
     return python
 
 
+def libraries() -> None:
+    """Lets this program import what is pinned there: boto3, yaml, cfnlint. It is the same Python."""
+    packages = str(next(provide().parent.parent.glob("lib/python3*/site-packages")))
+    if packages not in sys.path:
+        sys.path.insert(0, packages)
+
+
 def _install(folder: pathlib.Path) -> None:
     unfinished = folder / f"unfinished-{os.getpid()}"
     pip = [unfinished / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "--no-input"]
