@@ -207,12 +207,7 @@ fn selects(
 ) -> bool {
     let nothing = BTreeMap::new();
     let tags = endpoint.status.as_ref().map_or(&nothing, |s| &s.tags);
-    let id = EndpointId {
-        account_id: endpoint.spec.account_id.clone(),
-        region: endpoint.spec.region.clone(),
-        type_: endpoint.spec.type_,
-        id: endpoint.spec.id.clone(),
-    };
+    let id = EndpointId::from(&endpoint.spec);
     let name = endpoint.status.as_ref().map_or("", |s| s.name.as_str());
     let candidate = Candidate { id: &id, name, tags };
     select::selects(&policy.spec.selector, candidate) && select::granted(&account.spec, labels, tags).is_some()

@@ -110,22 +110,12 @@ struct Round<'a> {
 }
 
 impl Round<'_> {
-    fn id(&self) -> EndpointId {
-        let spec = &self.endpoint.spec;
-        EndpointId {
-            account_id: spec.account_id.clone(),
-            region: spec.region.clone(),
-            type_: spec.type_,
-            id: spec.id.clone(),
-        }
-    }
-
     async fn run(&self, candidates: Vec<&Kept>) -> Result<Next, Failure> {
         let _desk = self.ctx.desk(&self.endpoint.name_any()).await;
         let session = self.ctx.sessions.of(&self.account.spec);
         let reader = session.observer(&self.endpoint.spec.region).at(Priority::Repair);
         let writer = session.repairer(&self.endpoint.spec.region).at(Priority::Repair);
-        let id = self.id();
+        let id = EndpointId::from(&self.endpoint.spec);
         let drifts: Vec<Drift> = candidates.iter().map(|k| k.drift.clone()).collect();
         let (snapshot, parts) = match self.fresh(&reader, &id, &candidates).await {
             Ok(fresh) => fresh,
@@ -176,7 +166,7 @@ impl Round<'_> {
     async fn show(&self, asking: Vec<&Kept>) -> Result<Next, Failure> {
         let session = self.ctx.sessions.of(&self.account.spec);
         let reader = session.observer(&self.endpoint.spec.region).at(Priority::Hint);
-        let id = self.id();
+        let id = EndpointId::from(&self.endpoint.spec);
         let Ok((snapshot, parts)) = self.fresh(&reader, &id, &asking).await else {
             return Ok(Some(LOOK_AGAIN)); // what cannot be read now is said by the sweep
         };

@@ -213,7 +213,7 @@ impl Reverts<'_> {
             patched: made.inverse.iter().any(revert::patches),
             intent: made.intent.as_ref(),
         };
-        let id = self.id();
+        let id = EndpointId::from(&self.endpoint.spec);
         let depth = self.ctx.depth();
         let snapshot = match sweep::again(&reader, &id, depth, &self.ctx.exports).await {
             Ok(snapshot) => snapshot,
@@ -340,16 +340,6 @@ impl Reverts<'_> {
         );
         status::write(&self.api(drift), drift, &after).await?;
         Ok(())
-    }
-
-    fn id(&self) -> EndpointId {
-        let spec = &self.endpoint.spec;
-        EndpointId {
-            account_id: spec.account_id.clone(),
-            region: spec.region.clone(),
-            type_: spec.type_,
-            id: spec.id.clone(),
-        }
     }
 
     fn api(&self, drift: &Drift) -> Api<Drift> {
