@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use awsim::Fault;
+use kube::api::DeleteParams;
 use serde_json::json;
 
 use crate::support::{Front, REGION, World, cluster, phase, until};
@@ -59,6 +60,32 @@ async fn a_role_that_may_not_be_assumed_is_told_with_the_missing_permission_unti
     );
     assert!(said.contains(&expected), "{said}");
     assert!(said.ends_with(&format!("not to {foreign_id}")), "{said}");
+}
+
+#[tokio::test]
+async fn an_account_that_is_made_again_is_asked_again_who_it_is() {
+    let sts = Front::of(&cluster::moto()).await;
+    let mut world = World::seeded("anew", 1).await;
+    world.create_account(|_| {}).await;
+    world.start_with(&[("AWS_ENDPOINT_URL_STS", &sts.url)]).await;
+    world.account_says(&world.name, "Ready", "Ready=True").await;
+    sts.answer(
+        "403 Forbidden",
+        "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>Sender</Type>\
+         <Code>AccessDenied</Code><Message>not any more</Message></Error><RequestId>1</RequestId></ErrorResponse>",
+    );
+    let deleted = world.accounts().delete(&world.name, &DeleteParams::default()).await;
+    deleted.unwrap();
+    until("the account is gone", || async {
+        let left = world.accounts().get_opt(&world.name).await.unwrap();
+        left.is_none().then_some(())
+    })
+    .await;
+    world.create_account(|_| {}).await;
+    let said = world
+        .account_says(&world.name, "Ready", "Ready=False AccessDenied")
+        .await;
+    assert!(said.contains("not any more"), "{said}");
 }
 
 #[tokio::test]
