@@ -1,6 +1,6 @@
 //! The repairs of one endpoint: which Drifts are ready, one transaction for all of them, and what it came to.
 
-mod begin;
+pub mod begin;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

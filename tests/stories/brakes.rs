@@ -58,6 +58,29 @@ async fn no_more_endpoints_are_repaired_within_an_hour_than_the_share_allows() {
 }
 
 #[tokio::test]
+async fn a_repair_is_not_taken_back_beyond_the_limits_either() {
+    let limits = json!({"limits": {"settle": "0s", "share": "100%", "repairsPerHour": 1}});
+    let (world, dev, apis) = world_with("unrevert", 1, limits).await;
+    off(&dev, &apis[0]).await;
+    let repaired = world.drift("tracing", "is repaired", |d| reason(d) == "Repaired").await;
+    let anna = world.approver("anna").await;
+    anna.decide(&repaired, "Revert").await.unwrap();
+    let waiting = world
+        .drift("tracing", "waits to be taken back", |d| {
+            d.spec.reverts.is_some() && reason(d) == "LimitReached"
+        })
+        .await;
+    assert_eq!(phase(&waiting), "Waiting");
+    assert!(
+        message(&waiting).contains("limits.repairsPerHour 1") && message(&waiting).contains("goes on at"),
+        "{}",
+        message(&waiting)
+    );
+    world.sweeps(2).await;
+    assert_eq!(world.writes_by_plumbline(), ["UpdateStage"], "the repair alone");
+}
+
+#[tokio::test]
 async fn a_drift_that_has_just_come_is_left_alone_until_it_has_settled() {
     let limits = json!({"limits": {"settle": "1h", "share": "100%"}});
     let (world, dev, apis) = world_with("settle", 1, limits).await;
