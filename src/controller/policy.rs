@@ -172,6 +172,7 @@ fn tally(policy: &EndpointPolicy, accounts: &[Arc<AwsAccount>], ctx: &Context) -
             .state()
             .iter()
             .filter(|e| e.spec.account_id == account.spec.account_id)
+            .filter(|e| account.spec.regions.contains(&e.spec.region))
         {
             if selects(policy, account, endpoint, &labels) {
                 judge(&mut tally, endpoint, &uid, policy.metadata.generation);
