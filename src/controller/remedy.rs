@@ -52,7 +52,9 @@ pub async fn repair(
     let is_told = |k: &&Kept| k.drift.status.as_ref().is_some_and(|s| episode::told(s, audit));
     let told: Vec<&Kept> = kept.iter().filter(is_told).collect();
     let open = told.iter().copied().filter(|k| k.asked.gate == Gate::Open);
-    let due: Vec<&Kept> = open.filter(|k| next_attempt(k).is_none_or(|at| at <= now)).collect();
+    let due: Vec<&Kept> = open
+        .filter(|k| next_attempt(k).is_none_or(|at| at <= now) || begin::has_room(ctx, &k.drift, &k.policy.limits))
+        .collect();
     let asking: Vec<&Kept> = told.into_iter().filter(|k| asks(k)).collect();
     // All drifts of an endpoint share a deployment: those that were found with these are waited for.
     let others = kept.iter().filter(|k| k.asked.gate == Gate::Open);
@@ -63,7 +65,9 @@ pub async fn repair(
     let round = Round { ctx, account, endpoint };
     let next = if kept.iter().any(verify::awaited) {
         // Until it shows it looks like somebody's draft: nothing else is begun.
-        round.read_back(due.into_iter().filter(|k| verify::awaited(k)).collect()).await?
+        round
+            .read_back(due.into_iter().filter(|k| verify::awaited(k)).collect())
+            .await?
     } else if !due.is_empty() {
         round.run(due).await?
     } else if !asking.is_empty() && ctx.looks.due(&endpoint.name_any(), LOOK_AGAIN) {

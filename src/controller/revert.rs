@@ -142,7 +142,8 @@ impl Reverts<'_> {
             status::write(&self.api(drift), drift, &after).await?;
             return Ok(());
         }
-        if !episode::told(&status, audit) || status.next_attempt_at.as_ref().is_some_and(|at| at.0 > self.ctx.now()) {
+        let rests = status.next_attempt_at.as_ref().is_some_and(|at| at.0 > self.ctx.now());
+        if !episode::told(&status, audit) || rests && !begin::has_room(self.ctx, drift, &policy.limits) {
             return Ok(());
         }
         match self.gate(original, drift, &policy) {

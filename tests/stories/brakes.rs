@@ -55,6 +55,14 @@ async fn no_more_endpoints_are_repaired_within_an_hour_than_the_share_allows() {
         told.iter().all(|m| m["transition"] != "Waiting"),
         "what goes on by itself is no news for people: {told:?}"
     );
+    world
+        .change_policy("tracing", json!({"limits": {"share": "100%"}}))
+        .await;
+    until("all are repaired", || async {
+        let drifts = world.all_drifts().await;
+        drifts.iter().all(|d| reason(d) == "Repaired").then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -78,6 +86,15 @@ async fn a_repair_is_not_taken_back_beyond_the_limits_either() {
     );
     world.sweeps(2).await;
     assert_eq!(world.writes_by_plumbline(), ["UpdateStage"], "the repair alone");
+
+    world
+        .change_policy("tracing", json!({"limits": {"repairsPerHour": 2}}))
+        .await;
+    world
+        .drift("tracing", "is taken back", |d| {
+            d.spec.reverts.is_some() && reason(d) == "Reverted"
+        })
+        .await;
 }
 
 #[tokio::test]

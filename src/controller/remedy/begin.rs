@@ -8,6 +8,7 @@ use kube::{Api, ResourceExt};
 use super::{LOOK_AGAIN, Round, publishes, repairing};
 use crate::api::condition::{self, Said};
 use crate::api::drift::{Drift, FINALIZER, Phase};
+use crate::api::policy::{Begun, EndpointPolicyStatus};
 use crate::api::{EndpointPolicy, Reason, Status};
 use crate::controller::case;
 use crate::controller::context::Context;
@@ -26,14 +27,7 @@ pub async fn admit(
     drift: &Drift,
     limits: &Limits,
 ) -> Result<(EndpointPolicy, Option<Wait>), Failure> {
-    let uid = drift.uid().unwrap_or_default();
-    let counted = policy.status.clone().unwrap_or_default();
-    let request = limits::Request {
-        drift: &uid,
-        endpoint: &drift.spec.endpoint,
-        selected: counted.endpoints,
-    };
-    match limits::admit(&counted.repairs, request, limits, ctx.now()) {
+    match ask(ctx, &policy, drift, limits) {
         Ok(repairs) => {
             let mut after = policy.clone();
             after.status.get_or_insert_default().repairs = repairs;
@@ -43,6 +37,29 @@ pub async fn admit(
         }
         Err(wait) => Ok((policy, Some(wait))),
     }
+}
+
+/// Whether a Drift that waits for room in its policy's limits has some: they may have been raised.
+pub fn has_room(ctx: &Context, drift: &Drift, limits: &Limits) -> bool {
+    let waits = drift
+        .status
+        .as_ref()
+        .is_some_and(|s| s.reason == Some(Reason::LimitReached));
+    let of = |p: &EndpointPolicy| p.uid().as_deref() == Some(drift.spec.policy_uid.as_str());
+    let policy = ctx.stores.policies.find(of).filter(|_| waits);
+    policy.is_some_and(|policy| ask(ctx, &policy, drift, limits).is_ok())
+}
+
+fn ask(ctx: &Context, policy: &EndpointPolicy, drift: &Drift, limits: &Limits) -> Result<Vec<Begun>, Wait> {
+    let uid = drift.uid().unwrap_or_default();
+    let nothing = EndpointPolicyStatus::default();
+    let counted = policy.status.as_ref().unwrap_or(&nothing);
+    let request = limits::Request {
+        drift: &uid,
+        endpoint: &drift.spec.endpoint,
+        selected: counted.endpoints,
+    };
+    limits::admit(&counted.repairs, request, limits, ctx.now())
 }
 
 impl Round<'_> {
