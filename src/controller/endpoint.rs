@@ -40,7 +40,9 @@ pub async fn reconcile(endpoint: Arc<AwsEndpoint>, ctx: Arc<Context>) -> Result<
         return bury(&endpoint, &ctx).await;
     }
     let reading = ctx.inventory.get(&name);
-    if !account.spec.regions.contains(&endpoint.spec.region) && !(reading.is_some() && under_way(&ctx, &name)) {
+    let named = account.spec.regions.contains(&endpoint.spec.region);
+    let ending = || reading.is_some() && under_way(&ctx, &name);
+    if !named && !ending() {
         ctx.inventory.forget(&name); // if the region is named again, everything in it is news
         let why = format!(
             "region {} is no longer in spec.regions of AwsAccount {}: nothing is read there, and policies do not count it",
