@@ -40,6 +40,7 @@ impl Fence for Always {
 struct World {
     sim: Awsim,
     client: Client,
+    config: aws_config::SdkConfig,
     budget: Arc<Budget>,
     cache: ExportCache,
     apis: Vec<String>,
@@ -71,6 +72,7 @@ async fn world(fleet: Fleet, budget: Budget) -> World {
     );
     World {
         client: Client::new(&config, gate, ACCOUNT, REGION),
+        config,
         sim,
         budget,
         cache: ExportCache::new(),
@@ -216,6 +218,23 @@ impl Keeper {
         };
         assert_eq!(told(&kept), told(&fresh.unwrap()));
     }
+}
+
+#[tokio::test]
+async fn the_exports_of_an_api_that_is_gone_are_forgotten() {
+    let world = world(fleet(3, 1), Budget::unlimited()).await;
+    let (keeper, cache) = (Keeper::default(), ExportCache::new());
+    keeper.sweep(&world, &cache).await;
+    let kept = cache.len();
+    let gone = world.apis.last().unwrap();
+    let console = aws_sdk_apigateway::Client::new(&world.config);
+    console.delete_rest_api().rest_api_id(gone).send().await.unwrap();
+    keeper.sweep(&world, &cache).await;
+    assert_eq!(cache.len(), kept / 3 * 2, "of {kept} for three APIs");
+    cache.forget_account("444455556666");
+    assert_eq!(cache.len(), kept / 3 * 2, "another account went");
+    cache.forget_account(ACCOUNT);
+    assert!(cache.is_empty(), "the account went");
 }
 
 #[tokio::test]

@@ -26,6 +26,14 @@ const SHORT: Durations = Durations {
     request: Duration::from_millis(400),
 };
 
+/// Whoever waits for one of these is seen waiting, on the busiest machine.
+const LONG: Durations = Durations {
+    lease: Duration::from_mins(4),
+    margin: Duration::from_mins(3),
+    write: Duration::from_mins(2),
+    ..SHORT
+};
+
 #[derive(Clone, Default)]
 struct Server(Arc<Mutex<Option<Value>>>);
 
@@ -108,14 +116,16 @@ async fn write(State(server): State<Server>, body: String) -> Response {
     answer(StatusCode::OK, &lease)
 }
 
-/// Waits for a condition, and says how long it took.
-async fn until(what: &str, condition: impl Fn() -> bool) -> Duration {
+/// How long anything may take.
+const DEADLINE: Duration = Duration::from_mins(1);
+
+/// Waits for a condition.
+async fn until(what: &str, condition: impl Fn() -> bool) {
     let start = Instant::now();
     while !condition() {
-        assert!(start.elapsed() < Duration::from_secs(20), "never: {what}");
+        assert!(start.elapsed() < DEADLINE, "never: {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    start.elapsed()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -128,11 +138,9 @@ async fn a_replica_that_is_cut_off_stops_before_the_other_begins() {
     );
     assert!(!a.leads(ACCOUNT), "nobody leads what it never asked for");
     a.ensure(ACCOUNT);
-    assert!(
-        until("a leads", || a.leads(ACCOUNT)).await < SHORT.lease,
-        "a new Lease waits for nobody"
-    );
+    until("a leads", || a.leads(ACCOUNT)).await;
     b.ensure(ACCOUNT);
+    let start = Instant::now();
     let renewed = server.lease()["metadata"]["resourceVersion"].clone();
     until("a renews", || server.lease()["metadata"]["resourceVersion"] != renewed).await;
     assert!(a.leads(ACCOUNT) && !b.leads(ACCOUNT));
@@ -140,16 +148,21 @@ async fn a_replica_that_is_cut_off_stops_before_the_other_begins() {
     let mut changed = a.changed();
     changed.mark_unchanged();
     cut.store(true, Ordering::Relaxed);
-    until("a stops", || !a.leads(ACCOUNT)).await;
-    assert!(!b.leads(ACCOUNT));
-    tokio::time::timeout(SHORT.lease, changed.changed())
+    let never_both = || {
+        let (b_leads, a_leads) = (b.leads(ACCOUNT), a.leads(ACCOUNT));
+        assert!(!(a_leads && b_leads), "who began before the other stopped?");
+        (a_leads, b_leads)
+    };
+    until("a stops", || !never_both().0).await;
+    tokio::time::timeout(DEADLINE, changed.changed())
         .await
         .expect("whoever waits is woken")
         .unwrap();
-    let since = until("b leads", || b.leads(ACCOUNT)).await;
+    until("b leads", || never_both().1).await;
+    // The promise is one about time, and a busy machine only makes it later.
     assert!(
-        since > SHORT.write,
-        "a's last write is over long since, not only {since:?}"
+        start.elapsed() >= SHORT.lease + SHORT.write,
+        "a's last write may be under way"
     );
     assert_eq!(server.lease()["spec"]["leaseTransitions"], 1);
 
@@ -166,37 +179,44 @@ async fn a_replica_that_is_cut_off_stops_before_the_other_begins() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_released_lease_is_taken_at_once_but_not_before_the_last_write_is_over() {
+async fn a_new_lease_and_a_released_one_are_taken_at_once() {
+    let server = Server::default();
+    let ((one, _), (two, _)) = (server.client().await, server.client().await);
+    let (a, b) = (
+        Leases::new(one, "plumbline", "a", LONG),
+        Leases::new(two, "plumbline", "b", LONG),
+    );
+    a.ensure(ACCOUNT);
+    until("a leads", || a.is_leader(ACCOUNT)).await;
+    b.ensure(ACCOUNT);
+    tokio::time::timeout(DEADLINE, a.drop(ACCOUNT))
+        .await
+        .expect("nothing was let through: nothing to wait for");
+    until("b leads", || b.is_leader(ACCOUNT)).await;
+    assert!(server.holder().starts_with("b_"), "{}", server.holder());
+    let spec = server.lease()["spec"].clone();
+    assert_eq!(
+        (&spec["leaseTransitions"], &spec["leaseDurationSeconds"]),
+        (&json!(1), &json!(240))
+    );
+    assert!(spec["acquireTime"].is_string() && spec["renewTime"].is_string());
+    b.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lease_is_not_released_before_the_last_write_is_over() {
     let server = Server::default();
     let ((one, _), (two, _)) = (server.client().await, server.client().await);
     let (a, b) = (
         Leases::new(one, "plumbline", "a", SHORT),
         Leases::new(two, "plumbline", "b", SHORT),
     );
-    a.ensure(ACCOUNT);
-    until("a leads", || a.is_leader(ACCOUNT)).await;
     b.ensure(ACCOUNT);
-    let start = Instant::now();
-    a.drop(ACCOUNT).await;
-    assert!(
-        start.elapsed() < SHORT.write,
-        "nothing was let through: nothing to wait for"
-    );
-    let taken = until("b leads", || b.leads(ACCOUNT)).await;
-    assert!(taken < SHORT.lease + SHORT.write, "{taken:?}");
-    assert!(server.holder().starts_with("b_"), "{}", server.holder());
-    let spec = server.lease()["spec"].clone();
-    assert_eq!(
-        (&spec["leaseTransitions"], &spec["leaseDurationSeconds"]),
-        (&json!(1), &json!(3))
-    );
-    assert!(spec["acquireTime"].is_string() && spec["renewTime"].is_string());
-
-    assert!(b.leads(ACCOUNT), "a write begins");
-    let start = Instant::now();
+    until("b leads", || b.is_leader(ACCOUNT)).await;
     a.ensure(ACCOUNT);
-    let ((), gained) = tokio::join!(b.shutdown(), until("a leads again", || a.leads(ACCOUNT)));
-    assert!(gained + Duration::from_millis(50) >= SHORT.write, "{gained:?}");
-    assert!(start.elapsed() < SHORT.lease + SHORT.write, "and not until it ends");
+    let start = Instant::now();
+    assert!(b.leads(ACCOUNT), "a write begins");
+    tokio::join!(b.shutdown(), until("a leads", || a.leads(ACCOUNT)));
+    assert!(start.elapsed() >= SHORT.write, "b's last write may be under way");
     a.shutdown().await;
 }

@@ -151,11 +151,6 @@ pub enum Resolution {
 }
 
 impl Resolution {
-    /// As written in the schema.
-    pub fn as_str(self) -> &'static str {
-        self.reason().as_str()
-    }
-
     /// The reason of the same name.
     pub fn reason(self) -> super::Reason {
         match self {

@@ -20,9 +20,6 @@ pub use policy::EndpointPolicy;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
 
-/// The API group of all kinds.
-pub const GROUP: &str = "plumbline.dev";
-
 /// Set on an object by a person who wants it looked at now; answered by `status.lastHandledReconcileAt`.
 pub const REQUESTED_AT: &str = "plumbline.dev/requestedAt";
 

@@ -56,11 +56,6 @@ impl Counts {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// All together.
-    pub fn total(&self) -> u64 {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().sum()
-    }
-
     fn add(&self, operation: &'static str) {
         *self
             .0

@@ -22,7 +22,6 @@ use crate::api::drift::{Drift, DriftSpec, Resolution};
 use crate::api::endpoint::Baseline;
 use crate::api::policy::Enforcement;
 use crate::api::{AwsAccount, AwsEndpoint, Reason, Status};
-use crate::inventory::Reading;
 use crate::judge::compile::Policy;
 use crate::judge::verdict::{Outcome, Violation};
 use crate::judge::{self, Judgement, Snapshot, Verdict};
@@ -40,8 +39,20 @@ pub async fn reconcile(endpoint: Arc<AwsEndpoint>, ctx: Arc<Context>) -> Result<
     if ctx.inventory.is_gone(&name) {
         return bury(&endpoint, &ctx).await;
     }
+    let reading = ctx.inventory.get(&name);
+    let named = account.spec.regions.contains(&endpoint.spec.region);
+    let ending = || reading.is_some() && under_way(&ctx, &name);
+    if !named && !ending() {
+        ctx.inventory.forget(&name); // if the region is named again, everything in it is news
+        let why = format!(
+            "region {} is no longer in spec.regions of AwsAccount {}: nothing is read there, and policies do not count it",
+            endpoint.spec.region,
+            account.name_any()
+        );
+        return unobserved(&endpoint, &why, &ctx).await;
+    }
     reader::asked(&ctx, &endpoint);
-    let Some(reading) = ctx.inventory.get(&name) else {
+    let Some(reading) = reading else {
         return Ok(Action::await_change());
     };
     let complete = reading
@@ -49,7 +60,10 @@ pub async fn reconcile(endpoint: Arc<AwsEndpoint>, ctx: Arc<Context>) -> Result<
         .as_ref()
         .filter(|_| reading.failure.is_none() && reading.depth >= ctx.depth());
     let Some(snapshot) = complete else {
-        return unreadable(&endpoint, &reading, &ctx).await;
+        return match &reading.failure {
+            Some(why) => unobserved(&endpoint, why, &ctx).await,
+            None => Ok(Action::await_change()),
+        };
     };
     let endpoint = labels::keep(&ctx, &endpoint, &snapshot.tags).await?;
     let case = Case::new(&ctx, &account, &endpoint);
@@ -135,6 +149,12 @@ fn suspect(ctx: &Context, account: &AwsAccount, endpoint: &AwsEndpoint, snapshot
         ctx.stream.health.suspect(&name, &snapshot.endpoint, since, now, delay);
         ctx.wake.account(&name);
     }
+}
+
+/// Whether a repair of the endpoint has begun: it comes to its end.
+fn under_way(ctx: &Context, name: &str) -> bool {
+    let of = |d: &Drift| d.spec.endpoint == name && farewell::repairing(d);
+    ctx.stores.drifts.find(of).is_some()
 }
 
 /// A Drift that its namespace did not take is offered again after this.
@@ -283,7 +303,7 @@ fn label(name: &str) -> String {
 }
 
 /// The same refusal is said again after this.
-const REFUSED_AGAIN: SignedDuration = SignedDuration::from_mins(30);
+const REFD_AGAIN: SignedDuration = SignedDuration::from_mins(30);
 
 /// A namespace that takes no Drift: said on the account, and nothing is repaired.
 async fn refused(ctx: &Context, snapshot: &Snapshot, namespace: &str, why: &str) {
@@ -295,7 +315,7 @@ async fn refused(ctx: &Context, snapshot: &Snapshot, namespace: &str, why: &str)
         let mut refusals = ctx.refusals.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (account.name_any(), namespace.to_owned());
         let said = refusals.get(&key);
-        if said.is_some_and(|(what, at)| what == why && now.duration_since(*at) < REFUSED_AGAIN) {
+        if said.is_some_and(|(what, at)| what == why && now.duration_since(*at) < REFD_AGAIN) {
             return;
         }
         refusals.insert(key, (why.to_owned(), now));
@@ -394,15 +414,12 @@ async fn bury(endpoint: &AwsEndpoint, ctx: &Context) -> Result<Action, Failure> 
     Ok(Action::await_change())
 }
 
-/// What could not be read is unknown: nothing is resolved, repaired or forgotten.
-async fn unreadable(endpoint: &AwsEndpoint, reading: &Reading, ctx: &Context) -> Result<Action, Failure> {
-    let Some(why) = &reading.failure else {
-        return Ok(Action::await_change());
-    };
+/// What could not be read, or is read no more, is unknown: nothing is resolved, repaired or forgotten.
+async fn unobserved(endpoint: &AwsEndpoint, why: &str, ctx: &Context) -> Result<Action, Failure> {
     let mut after = endpoint.clone();
     let now = ctx.now();
     let status = after.status.get_or_insert_default();
-    let said = |type_| Said::new(type_, Status::Unknown, Reason::Unreadable, why.clone());
+    let said = |type_| Said::new(type_, Status::Unknown, Reason::Unreadable, why);
     condition::set(
         &mut status.conditions,
         said("Observed"),
@@ -417,7 +434,7 @@ async fn unreadable(endpoint: &AwsEndpoint, reading: &Reading, ctx: &Context) ->
     );
     for policy in &mut status.policies {
         policy.unknown = policy.unknown.max(1);
-        policy.message = Some(why.clone());
+        policy.message = Some(why.to_owned());
     }
     status::write(&Api::all(ctx.client.clone()), endpoint, &after).await?;
     Ok(Action::await_change())

@@ -52,6 +52,7 @@ impl Departed {
 pub fn depart(ctx: &Arc<Context>, account: &AwsAccount) {
     let id = account.spec.account_id.clone();
     sweeper::stop(ctx, &account.name_any());
+    ctx.verified.forget(account);
     if ctx.account_of(&id).is_some() || ctx.foreign.has_account(&id) {
         return; // another object names the same account
     }
@@ -148,6 +149,7 @@ async fn part(ctx: &Context, account_id: &str) {
     }
     returned(ctx, account_id);
     ctx.inventory.forget_account(account_id);
+    ctx.exports.forget_account(account_id);
     ctx.sessions.forget(account_id);
     ctx.leases.as_ref().drop(account_id).await;
     if let Some(account) = ctx.account_of(account_id) {

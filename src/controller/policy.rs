@@ -172,6 +172,7 @@ fn tally(policy: &EndpointPolicy, accounts: &[Arc<AwsAccount>], ctx: &Context) -
             .state()
             .iter()
             .filter(|e| e.spec.account_id == account.spec.account_id)
+            .filter(|e| account.spec.regions.contains(&e.spec.region))
         {
             if selects(policy, account, endpoint, &labels) {
                 judge(&mut tally, endpoint, &uid, policy.metadata.generation);
@@ -207,12 +208,7 @@ fn selects(
 ) -> bool {
     let nothing = BTreeMap::new();
     let tags = endpoint.status.as_ref().map_or(&nothing, |s| &s.tags);
-    let id = EndpointId {
-        account_id: endpoint.spec.account_id.clone(),
-        region: endpoint.spec.region.clone(),
-        type_: endpoint.spec.type_,
-        id: endpoint.spec.id.clone(),
-    };
+    let id = EndpointId::from(&endpoint.spec);
     let name = endpoint.status.as_ref().map_or("", |s| s.name.as_str());
     let candidate = Candidate { id: &id, name, tags };
     select::selects(&policy.spec.selector, candidate) && select::granted(&account.spec, labels, tags).is_some()

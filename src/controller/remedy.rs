@@ -1,6 +1,7 @@
 //! The repairs of one endpoint: which Drifts are ready, one transaction for all of them, and what it came to.
 
-mod begin;
+pub mod begin;
+mod verify;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,7 +20,7 @@ use super::status;
 use super::stream::baseline;
 use super::sweeper;
 use crate::api::condition::{self, Said};
-use crate::api::drift::{Call, Drift, DriftStatus, Intent, Phase, Resolution};
+use crate::api::drift::{Call, Drift, DriftStatus, Intent, Phase};
 use crate::api::{AwsAccount, AwsEndpoint, Reason, Status};
 use crate::aws::apigateway::Client;
 use crate::aws::budget::Priority;
@@ -35,8 +36,9 @@ use crate::repair::transaction::{End, Held, Ledger, Looked, Part, Transaction, r
 
 /// A Drift that waits for something on AWS is looked at again when a sweep finds news, and otherwise this often.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
-/// A repair that no read shows by then has failed.
-const VERIFY_WITHIN: Duration = Duration::from_mins(2);
+
+/// What a Drift says whose plan does not fit any more.
+const OTHERWISE: &str = "AWS needs other calls now than those that were planned: planning anew";
 
 /// Repairs what may be repaired; gives when to look again, if nothing else happens.
 pub async fn repair(
@@ -50,7 +52,9 @@ pub async fn repair(
     let is_told = |k: &&Kept| k.drift.status.as_ref().is_some_and(|s| episode::told(s, audit));
     let told: Vec<&Kept> = kept.iter().filter(is_told).collect();
     let open = told.iter().copied().filter(|k| k.asked.gate == Gate::Open);
-    let due: Vec<&Kept> = open.filter(|k| next_attempt(k).is_none_or(|at| at <= now)).collect();
+    let due: Vec<&Kept> = open
+        .filter(|k| next_attempt(k).is_none_or(|at| at <= now) || begin::has_room(ctx, &k.drift, &k.policy.limits))
+        .collect();
     let asking: Vec<&Kept> = told.into_iter().filter(|k| asks(k)).collect();
     // All drifts of an endpoint share a deployment: those that were found with these are waited for.
     let others = kept.iter().filter(|k| k.asked.gate == Gate::Open);
@@ -59,7 +63,12 @@ pub async fn repair(
         return Ok(Some(Duration::from_secs(1)));
     }
     let round = Round { ctx, account, endpoint };
-    let next = if !due.is_empty() {
+    let next = if kept.iter().any(verify::awaited) {
+        // Until it shows it looks like somebody's draft: nothing else is begun.
+        round
+            .read_back(due.into_iter().filter(|k| verify::awaited(k)).collect())
+            .await?
+    } else if !due.is_empty() {
         round.run(due).await?
     } else if !asking.is_empty() && ctx.looks.due(&endpoint.name_any(), LOOK_AGAIN) {
         round.show(asking).await?
@@ -110,30 +119,20 @@ struct Round<'a> {
 }
 
 impl Round<'_> {
-    fn id(&self) -> EndpointId {
-        let spec = &self.endpoint.spec;
-        EndpointId {
-            account_id: spec.account_id.clone(),
-            region: spec.region.clone(),
-            type_: spec.type_,
-            id: spec.id.clone(),
-        }
-    }
-
     async fn run(&self, candidates: Vec<&Kept>) -> Result<Next, Failure> {
         let _desk = self.ctx.desk(&self.endpoint.name_any()).await;
         let session = self.ctx.sessions.of(&self.account.spec);
         let reader = session.observer(&self.endpoint.spec.region).at(Priority::Repair);
         let writer = session.repairer(&self.endpoint.spec.region).at(Priority::Repair);
-        let id = self.id();
+        let id = EndpointId::from(&self.endpoint.spec);
         let drifts: Vec<Drift> = candidates.iter().map(|k| k.drift.clone()).collect();
         let (snapshot, parts) = match self.fresh(&reader, &id, &candidates).await {
             Ok(fresh) => fresh,
             Err(error) => return self.failed(&drifts, &error).await,
         };
         for drift in drifts.iter().filter(|d| repairing(d) && !has_part(&parts, d)) {
-            let why = "AWS needs other calls now than those that were planned: planning anew";
-            self.stand(drift, Phase::Waiting, Reason::Overtaken, why, None).await?;
+            self.stand(drift, Phase::Waiting, Reason::Overtaken, OTHERWISE, None)
+                .await?;
         }
         if parts.is_empty() {
             return Ok(Some(Duration::from_secs(1)));
@@ -176,7 +175,7 @@ impl Round<'_> {
     async fn show(&self, asking: Vec<&Kept>) -> Result<Next, Failure> {
         let session = self.ctx.sessions.of(&self.account.spec);
         let reader = session.observer(&self.endpoint.spec.region).at(Priority::Hint);
-        let id = self.id();
+        let id = EndpointId::from(&self.endpoint.spec);
         let Ok((snapshot, parts)) = self.fresh(&reader, &id, &asking).await else {
             return Ok(Some(LOOK_AGAIN)); // what cannot be read now is said by the sweep
         };
@@ -310,54 +309,6 @@ impl Round<'_> {
         Ok(written)
     }
 
-    /// A repair is believed only after a new read shows it.
-    async fn verify(&self, reader: &Client, id: &EndpointId, drifts: &[Drift]) -> Result<Next, Failure> {
-        let depth = self.ctx.depth();
-        let begun = Instant::now();
-        let snapshot = match sweep::again(reader, id, depth, &self.ctx.exports).await {
-            Ok(snapshot) => snapshot,
-            Err(error) => return self.failed(drifts, &error).await,
-        };
-        let name = self.endpoint.name_any();
-        let inventory = &self.ctx.inventory;
-        inventory.keep(&name, &snapshot, depth, Hand::Own, begun, self.ctx.now());
-        let judgement = Case::new(self.ctx, self.account, self.endpoint).judge(&snapshot);
-        let mut open = false;
-        for drift in drifts {
-            let identity = episode::Identity::of_drift(&drift.spec);
-            let verdict = judgement
-                .verdicts
-                .iter()
-                .find(|v| episode::Identity::of_verdict(v) == identity);
-            match verdict.map(|v| &v.outcome) {
-                Some(Outcome::Compliant) => {
-                    let mut after = drift.clone();
-                    let proof = Some(proof(drift, self.endpoint));
-                    episode::resolve(
-                        after.status.get_or_insert_default(),
-                        Resolution::Repaired,
-                        proof,
-                        self.ctx.now(),
-                    );
-                    status::write(&self.api(drift), drift, &after).await?;
-                }
-                Some(Outcome::Violated(_)) => {
-                    let why = "the repair was made, and a new read still shows the drift";
-                    self.stand(drift, Phase::Failed, Reason::RepairFailed, why, Some(LOOK_AGAIN))
-                        .await?;
-                    open = true;
-                }
-                _ => open = true,
-            }
-        }
-        self.ctx.wake.endpoint(&name); // its status still tells of before
-        Ok(if open {
-            Some(LOOK_AGAIN.min(VERIFY_WITHIN))
-        } else {
-            None
-        })
-    }
-
     /// Reads the endpoint again after somebody else wrote.
     async fn look_again(&self, reader: &Client, id: &EndpointId) {
         let depth = self.ctx.depth();
@@ -485,12 +436,8 @@ fn part(kept: &Kept, verdicts: &[Verdict], rest_api: &str) -> Option<Part> {
         return None;
     };
     let status = drift.status.as_ref()?;
-    let calls = found.calls(rest_api);
-    let same = plan::decided(&calls, &status.pending_edits, &status.deploys_with) == status.plan_digest;
-    // An interrupted repair may have made a part of its calls already: less than what is persisted may be done.
-    let rest = status.phase == Phase::Repairing && within(&calls, &status.plan);
     let approved = matches!(kept.asked.answer, Answer::Approved { .. });
-    (same || rest).then(|| Part {
+    is_planned(drift, violation, rest_api).then(|| Part {
         uid: drift.uid().unwrap_or_default(),
         target: verdict.target,
         resource: verdict.resource.clone(),
@@ -499,6 +446,17 @@ fn part(kept: &Kept, verdicts: &[Verdict], rest_api: &str) -> Option<Part> {
         approved_edits: approved.then(|| status.pending_edits.clone()),
         intent: status.intent.clone(),
     })
+}
+
+/// Whether the plan that AWS needs now is the one that is persisted.
+fn is_planned(drift: &Drift, violation: &Violation, rest_api: &str) -> bool {
+    let (Some(status), Remedy::Plan(found)) = (&drift.status, &violation.remedy) else {
+        return false;
+    };
+    let calls = found.calls(rest_api);
+    let same = plan::decided(&calls, &status.pending_edits, &status.deploys_with) == status.plan_digest;
+    // An interrupted repair may have made a part of its calls already: less than what is persisted may be done.
+    same || status.phase == Phase::Repairing && within(&calls, &status.plan)
 }
 
 /// Whether every call, operation by operation, stands in a persisted plan.

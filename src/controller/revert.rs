@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::PostParams;
 use kube::{Api, ResourceExt};
@@ -11,11 +12,12 @@ use super::case::{Case, Counts};
 use super::context::Context;
 use super::episode;
 use super::outcome::Failure;
+use super::remedy::begin;
 use super::{names, status};
 use crate::api::condition::{self, Said};
 use crate::api::drift::{Approval, Change, Decision, Drift, DriftSpec, DriftStatus, Phase, Resolution, Scope};
 use crate::api::policy::{Enforcement, Redeploy};
-use crate::api::{AwsEndpoint, Reason, Status};
+use crate::api::{AwsEndpoint, EndpointPolicy, Reason, Status};
 use crate::aws::apigateway::command;
 use crate::aws::budget::Priority;
 use crate::inventory::{Hand, sweep};
@@ -24,7 +26,7 @@ use crate::judge::plan;
 use crate::judge::snapshot::EndpointId;
 use crate::judge::verdict::{Plan, Remedy, Violation};
 use crate::repair::contest;
-use crate::repair::gate::{Answer, Gate};
+use crate::repair::gate::{Answer, Gate, Wait};
 use crate::repair::revert::{self, Made, Stands};
 use crate::repair::transaction::End;
 
@@ -140,18 +142,33 @@ impl Reverts<'_> {
             status::write(&self.api(drift), drift, &after).await?;
             return Ok(());
         }
-        if !episode::told(&status, audit) || status.next_attempt_at.as_ref().is_some_and(|at| at.0 > self.ctx.now()) {
+        let rests = status.next_attempt_at.as_ref().is_some_and(|at| at.0 > self.ctx.now());
+        if !episode::told(&status, audit) || rests && !begin::has_room(self.ctx, drift, &policy.limits) {
             return Ok(());
         }
         match self.gate(original, drift, &policy) {
-            Gate::Open => self.carry_out(original, drift).await,
-            gate => {
-                let mut after = drift.clone();
-                episode::stand_at(after.status.get_or_insert_default(), &gate, self.ctx.now());
-                status::write(&self.api(drift), drift, &after).await?;
-                Ok(())
-            }
+            Gate::Open => self.carry_out(original, drift, &policy).await,
+            gate => self.hold(drift, &gate, None).await,
         }
+    }
+
+    async fn hold(&self, drift: &Drift, gate: &Gate, until: Option<Timestamp>) -> Result<(), Failure> {
+        let mut after = drift.clone();
+        let status = after.status.get_or_insert_default();
+        episode::stand_at(status, gate, self.ctx.now());
+        status.next_attempt_at = until.map(Time);
+        status::write(&self.api(drift), drift, &after).await?;
+        Ok(())
+    }
+
+    /// Counts it against its policy's limits before it begins; or says what it waits for.
+    async fn admit(&self, drift: &Drift, policy: &Policy) -> Result<Option<Wait>, Failure> {
+        let of = |p: &EndpointPolicy| p.uid().as_deref() == Some(policy.id.uid.as_str());
+        let Some(standing) = self.ctx.stores.policies.find(of) else {
+            return Ok(None); // deleted this moment: the gate is closed by that
+        };
+        let (_, wait) = begin::admit(self.ctx, Arc::unwrap_or_clone(standing), drift, &policy.limits).await?;
+        Ok(wait)
     }
 
     fn policy(&self, drift: &Drift) -> Option<Arc<Policy>> {
@@ -200,7 +217,7 @@ impl Reverts<'_> {
         self.case.decide(policy, &violation, drift, &answer, None)
     }
 
-    async fn carry_out(&self, original: &Drift, drift: &Drift) -> Result<(), Failure> {
+    async fn carry_out(&self, original: &Drift, drift: &Drift, policy: &Policy) -> Result<(), Failure> {
         let region = &self.endpoint.spec.region;
         let session = self.case.session();
         let reader = session.observer(region).at(Priority::Repair);
@@ -213,7 +230,7 @@ impl Reverts<'_> {
             patched: made.inverse.iter().any(revert::patches),
             intent: made.intent.as_ref(),
         };
-        let id = self.id();
+        let id = EndpointId::from(&self.endpoint.spec);
         let depth = self.ctx.depth();
         let snapshot = match sweep::again(&reader, &id, depth, &self.ctx.exports).await {
             Ok(snapshot) => snapshot,
@@ -230,6 +247,10 @@ impl Reverts<'_> {
                 return self.fail(drift, Phase::Failed, Reason::Overtaken, &why).await;
             }
             Stands::Repaired => {}
+        }
+        if let Some(wait) = self.admit(drift, policy).await? {
+            let until = wait.until.unwrap_or(self.ctx.now() + AGAIN);
+            return self.hold(drift, &Gate::Wait(wait), Some(until)).await;
         }
         self.forswear(original).await?;
         let drift = self.begin(drift).await?;
@@ -340,16 +361,6 @@ impl Reverts<'_> {
         );
         status::write(&self.api(drift), drift, &after).await?;
         Ok(())
-    }
-
-    fn id(&self) -> EndpointId {
-        let spec = &self.endpoint.spec;
-        EndpointId {
-            account_id: spec.account_id.clone(),
-            region: spec.region.clone(),
-            type_: spec.type_,
-            id: spec.id.clone(),
-        }
     }
 
     fn api(&self, drift: &Drift) -> Api<Drift> {

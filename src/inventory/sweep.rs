@@ -72,6 +72,14 @@ pub async fn region(
             };
         }
     };
+    exports.retain_apis(account_id, region, |api| {
+        listed.contains_key(&EndpointId {
+            account_id: account_id.to_owned(),
+            region: region.to_owned(),
+            type_: EndpointType::RestApi,
+            id: api.to_owned(),
+        })
+    });
     listener.listed(region, &listed).await;
     let count = listed.len();
     let pause = spread

@@ -26,8 +26,6 @@ pub struct PolicyRef {
 pub struct Policy {
     /// Which one.
     pub id: PolicyRef,
-    /// `AwsAccounts` by name; empty: all that grant something.
-    pub accounts: Vec<String>,
     /// Which endpoints.
     pub selector: Selector,
     /// Between policies that want different values.
@@ -173,7 +171,6 @@ pub fn compile(id: PolicyRef, spec: &EndpointPolicySpec) -> Result<Policy, Vec<F
     }
     Ok(Policy {
         id,
-        accounts: spec.accounts.clone(),
         selector: spec.selector.clone(),
         priority: spec.priority,
         params: Document::new(Value::Object(spec.params.clone())),

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use awsim::Fault;
+use kube::api::DeleteParams;
 use serde_json::json;
 
-use crate::support::{Front, REGION, World, cluster, phase, until};
+use crate::support::{Front, REGION, World, cluster, phase, reason, until};
 
 #[tokio::test]
 async fn a_role_that_may_not_be_assumed_is_told_with_the_missing_permission_until_it_may() {
@@ -59,6 +60,32 @@ async fn a_role_that_may_not_be_assumed_is_told_with_the_missing_permission_unti
     );
     assert!(said.contains(&expected), "{said}");
     assert!(said.ends_with(&format!("not to {foreign_id}")), "{said}");
+}
+
+#[tokio::test]
+async fn an_account_that_is_made_again_is_asked_again_who_it_is() {
+    let sts = Front::of(&cluster::moto()).await;
+    let mut world = World::seeded("anew", 1).await;
+    world.create_account(|_| {}).await;
+    world.start_with(&[("AWS_ENDPOINT_URL_STS", &sts.url)]).await;
+    world.account_says(&world.name, "Ready", "Ready=True").await;
+    sts.answer(
+        "403 Forbidden",
+        "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>Sender</Type>\
+         <Code>AccessDenied</Code><Message>not any more</Message></Error><RequestId>1</RequestId></ErrorResponse>",
+    );
+    let deleted = world.accounts().delete(&world.name, &DeleteParams::default()).await;
+    deleted.unwrap();
+    until("the account is gone", || async {
+        let left = world.accounts().get_opt(&world.name).await.unwrap();
+        left.is_none().then_some(())
+    })
+    .await;
+    world.create_account(|_| {}).await;
+    let said = world
+        .account_says(&world.name, "Ready", "Ready=False AccessDenied")
+        .await;
+    assert!(said.contains("not any more"), "{said}");
 }
 
 #[tokio::test]
@@ -139,4 +166,57 @@ async fn a_wrong_region_is_told_and_the_other_regions_go_on() {
     world.account_says(&world.name, "Ready", "Ready=True").await;
     world.account_says(&world.name, "Observed", "Observed=True").await;
     world.compliant("https-only").await;
+}
+
+#[tokio::test]
+async fn a_region_that_is_taken_out_is_not_known_any_more_and_its_drifts_stay_until_it_is_back() {
+    let world = World::with_fleet("left", 2).await;
+    let tracing = json!([{"name": "tracing", "target": "AWS::ApiGateway::Stage", "desired": {"tracingEnabled": true}}]);
+    world
+        .policy("tracing", json!({"enforcement": "Audit", "rules": tracing}))
+        .await;
+    world.compliant("tracing").await;
+    let anna = world.developer("anna");
+    let apis = anna.apis().await;
+    anna.update_stage(&apis[0], "prod", "/tracingEnabled", "false").await;
+    world
+        .policy_says(
+            "tracing",
+            "Compliant",
+            "Compliant=False Drifted: 1 open drifts on 1 of 2 endpoints",
+        )
+        .await;
+
+    world.change_account(json!({"regions": ["eu-central-1"]})).await;
+    for api in &apis {
+        let words = format!(
+            "Unreadable: region {REGION} is no longer in spec.regions of AwsAccount {}",
+            world.name
+        );
+        let observed = format!("Observed=Unknown {words}");
+        world.endpoint_says(api, "Observed", &observed).await;
+        let compliant = format!("Compliant=Unknown {words}");
+        world.endpoint_says(api, "Compliant", &compliant).await;
+    }
+    world
+        .policy_says(
+            "tracing",
+            "Compliant",
+            "Compliant=False Drifted: 1 open drifts on 0 of 0 endpoints",
+        )
+        .await;
+    anna.update_stage(&apis[0], "prod", "/tracingEnabled", "true").await;
+    world.sweeps(2).await;
+    world
+        .drift("tracing", "stays as it is", |d| phase(d) == "Detected")
+        .await;
+
+    world.change_account(json!({"regions": [REGION]})).await;
+    world
+        .drift("tracing", "is over", |d| reason(d) == "FixedElsewhere")
+        .await;
+    for api in &apis {
+        world.endpoint_says(api, "Observed", "Observed=True").await;
+    }
+    world.compliant("tracing").await;
 }

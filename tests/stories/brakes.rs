@@ -55,6 +55,46 @@ async fn no_more_endpoints_are_repaired_within_an_hour_than_the_share_allows() {
         told.iter().all(|m| m["transition"] != "Waiting"),
         "what goes on by itself is no news for people: {told:?}"
     );
+    world
+        .change_policy("tracing", json!({"limits": {"share": "100%"}}))
+        .await;
+    until("all are repaired", || async {
+        let drifts = world.all_drifts().await;
+        drifts.iter().all(|d| reason(d) == "Repaired").then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_repair_is_not_taken_back_beyond_the_limits_either() {
+    let limits = json!({"limits": {"settle": "0s", "share": "100%", "repairsPerHour": 1}});
+    let (world, dev, apis) = world_with("unrevert", 1, limits).await;
+    off(&dev, &apis[0]).await;
+    let repaired = world.drift("tracing", "is repaired", |d| reason(d) == "Repaired").await;
+    let anna = world.approver("anna").await;
+    anna.decide(&repaired, "Revert").await.unwrap();
+    let waiting = world
+        .drift("tracing", "waits to be taken back", |d| {
+            d.spec.reverts.is_some() && reason(d) == "LimitReached"
+        })
+        .await;
+    assert_eq!(phase(&waiting), "Waiting");
+    assert!(
+        message(&waiting).contains("limits.repairsPerHour 1") && message(&waiting).contains("goes on at"),
+        "{}",
+        message(&waiting)
+    );
+    world.sweeps(2).await;
+    assert_eq!(world.writes_by_plumbline(), ["UpdateStage"], "the repair alone");
+
+    world
+        .change_policy("tracing", json!({"limits": {"repairsPerHour": 2}}))
+        .await;
+    world
+        .drift("tracing", "is taken back", |d| {
+            d.spec.reverts.is_some() && reason(d) == "Reverted"
+        })
+        .await;
 }
 
 #[tokio::test]

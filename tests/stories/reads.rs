@@ -1,12 +1,13 @@
 //! Reads that are denied or throttled half-way: unknown is neither compliant nor gone.
 
 use awsim::{Call, Fault};
+use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
 use crate::support::seen::line;
-use crate::support::{REGION, World, https_only_rules, phase, reason, show, until, until_seen};
+use crate::support::{REGION, World, https_only_rules, message, phase, reason, show, until, until_seen};
 
 /// Waits until an operation was answered so often more with a status.
 async fn answered(world: &World, operation: &str, status: u16, times: usize) {
@@ -198,4 +199,45 @@ async fn a_repair_that_is_throttled_half_way_goes_on_where_it_was() {
         "nothing is done twice, and nothing is deployed that was not read"
     );
     world.compliant("https-only").await;
+}
+
+#[tokio::test]
+async fn a_repair_that_shows_late_is_read_back_again_and_made_once() {
+    let world = World::with_fleet("late", 1).await;
+    world.https_only().await;
+    world.compliant("https-only").await;
+    let anna = world.developer("anna");
+    let api = anna.apis().await.remove(0);
+    let (account_id, stage) = (world.account_id.clone(), format!("/restapis/{api}/stages/prod"));
+    let (mut repaired, mut shown) = (false, false);
+    world.sim.before_each(move |call, sim| {
+        let ours = !call.principal.contains(":user/");
+        repaired |= ours && call.operation == "UpdateStage";
+        if repaired && !shown && ours && call.operation == "GetRestApi" {
+            shown = true;
+            // What the first read back is shown stands still for a while.
+            let off = json!({"patchOperations": [{"op": "replace", "path": "/tracingEnabled", "value": "false"}]});
+            let key = format!("Credential=AKIA{account_id}LAG/20261125/{REGION}/apigateway/aws4_request");
+            let request = http::Request::patch(&stage)
+                .header("authorization", format!("AWS4-HMAC-SHA256 {key}, Signature=x"))
+                .body(off.to_string().into());
+            let answer = sim.answer(&request.unwrap(), Timestamp::now());
+            assert_eq!(answer.response.status(), 200);
+        }
+    });
+    anna.update_stage(&api, "prod", "/tracingEnabled", "false").await;
+    let drift = world
+        .drift("tracing", "is read back again", |d| {
+            message(d).contains("does not show it yet")
+        })
+        .await;
+    assert_eq!(
+        (phase(&drift), reason(&drift)),
+        ("Repairing".into(), "Verifying".into())
+    );
+    world.sweeps(2).await;
+    assert_eq!(world.writes(), ["UpdateStage prod"], "it is not made again meanwhile");
+    anna.update_stage(&api, "prod", "/tracingEnabled", "true").await;
+    world.drift("tracing", "is repaired", |d| reason(d) == "Repaired").await;
+    assert_eq!(world.writes(), ["UpdateStage prod"]);
 }

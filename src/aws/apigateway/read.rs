@@ -369,9 +369,9 @@ impl ExportCache {
     }
 
     /// Forgets APIs of an account and region that are no longer there.
-    pub fn retain_apis(&self, account_id: &str, region: &str, there: &BTreeSet<String>) {
+    pub fn retain_apis(&self, account_id: &str, region: &str, there: impl Fn(&str) -> bool) {
         self.lock()
-            .retain(|(account, at, api), _| account != account_id || at != region || there.contains(api));
+            .retain(|(account, at, api), _| account != account_id || at != region || there(api));
     }
 
     /// Forgets an account.

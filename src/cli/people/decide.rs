@@ -9,9 +9,9 @@ use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
 use super::cluster::{Cluster, words};
-use super::list::plain;
 use crate::api::Drift;
 use crate::api::drift::{Decision, DriftStatus, Phase, Resolution};
+use crate::cli::output::plain;
 
 /// Shows a drift's plan and approves it.
 #[derive(Debug, Args)]

@@ -7,9 +7,9 @@ use clap::Args;
 use kube::ResourceExt;
 
 use super::cluster::Cluster;
-use super::list::plain;
 use crate::api::drift::{Actor, Drift, DriftStatus, Phase, Scope};
 use crate::api::{Reason, condition};
+use crate::cli::output::plain;
 use crate::repair::gate::{STEPS, asks_a_person};
 
 /// Tells a drift's story: what, who, when, which rule, which calls, and why it was not repaired.

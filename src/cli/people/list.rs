@@ -12,6 +12,7 @@ use kube::{Api, ResourceExt};
 use super::cluster::{Cluster, words};
 use crate::api::Drift;
 use crate::api::drift::Phase;
+use crate::cli::output::plain;
 
 /// Lists drifts: those that are open, the worst first.
 #[derive(Debug, Args)]
@@ -178,11 +179,6 @@ fn table(drifts: &[Drift], head: bool) -> String {
         let padded = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
         padded.collect::<Vec<_>>().join("   ").trim_end().to_owned()
     }))
-}
-
-/// Names on AWS are other people's text: no line breaks in a row, no commands to the terminal.
-pub(super) fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 fn print(text: &str) {

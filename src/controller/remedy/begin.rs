@@ -8,14 +8,59 @@ use kube::{Api, ResourceExt};
 use super::{LOOK_AGAIN, Round, publishes, repairing};
 use crate::api::condition::{self, Said};
 use crate::api::drift::{Drift, FINALIZER, Phase};
+use crate::api::policy::{Begun, EndpointPolicyStatus};
 use crate::api::{EndpointPolicy, Reason, Status};
 use crate::controller::case;
+use crate::controller::context::Context;
 use crate::controller::endpoint::Kept;
 use crate::controller::episode;
 use crate::controller::outcome::Failure;
 use crate::controller::status;
+use crate::judge::compile::Limits;
 use crate::repair::gate::{Answer, Wait};
 use crate::repair::{contest, limits};
+
+/// Counts one repair, or the taking back of one, against its policy's limits; or says what it waits for.
+pub async fn admit(
+    ctx: &Context,
+    policy: EndpointPolicy,
+    drift: &Drift,
+    limits: &Limits,
+) -> Result<(EndpointPolicy, Option<Wait>), Failure> {
+    match ask(ctx, &policy, drift, limits) {
+        Ok(repairs) => {
+            let mut after = policy.clone();
+            after.status.get_or_insert_default().repairs = repairs;
+            let api = Api::namespaced(ctx.client.clone(), &policy.namespace().unwrap_or_default());
+            let written = status::write(&api, &policy, &after).await?;
+            Ok((written.unwrap_or(after), None))
+        }
+        Err(wait) => Ok((policy, Some(wait))),
+    }
+}
+
+/// Whether a Drift that waits for room in its policy's limits has some: they may have been raised.
+pub fn has_room(ctx: &Context, drift: &Drift, limits: &Limits) -> bool {
+    let waits = drift
+        .status
+        .as_ref()
+        .is_some_and(|s| s.reason == Some(Reason::LimitReached));
+    let of = |p: &EndpointPolicy| p.uid().as_deref() == Some(drift.spec.policy_uid.as_str());
+    let policy = ctx.stores.policies.find(of).filter(|_| waits);
+    policy.is_some_and(|policy| ask(ctx, &policy, drift, limits).is_ok())
+}
+
+fn ask(ctx: &Context, policy: &EndpointPolicy, drift: &Drift, limits: &Limits) -> Result<Vec<Begun>, Wait> {
+    let uid = drift.uid().unwrap_or_default();
+    let nothing = EndpointPolicyStatus::default();
+    let counted = policy.status.as_ref().unwrap_or(&nothing);
+    let request = limits::Request {
+        drift: &uid,
+        endpoint: &drift.spec.endpoint,
+        selected: counted.endpoints,
+    };
+    limits::admit(&counted.repairs, request, limits, ctx.now())
+}
 
 impl Round<'_> {
     /// Counts the repairs against their policies' limits before they begin; true if one must wait, which its Drift then says.
@@ -31,7 +76,7 @@ impl Round<'_> {
             else {
                 continue; // deleted this moment: the Drift ends by that
             };
-            let (policy, wait) = self.admit(kept, policy).await?;
+            let (policy, wait) = admit(self.ctx, policy, &kept.drift, &kept.policy.limits).await?;
             counted.insert(uid, policy);
             if let Some(wait) = wait {
                 beyond = true;
@@ -40,28 +85,6 @@ impl Round<'_> {
             }
         }
         Ok(beyond)
-    }
-
-    /// Counts one repair, or says what it waits for.
-    async fn admit(&self, kept: &Kept, policy: EndpointPolicy) -> Result<(EndpointPolicy, Option<Wait>), Failure> {
-        let uid = kept.drift.uid().unwrap_or_default();
-        let endpoint = self.endpoint.name_any();
-        let counted = policy.status.clone().unwrap_or_default();
-        let request = limits::Request {
-            drift: &uid,
-            endpoint: &endpoint,
-            selected: counted.endpoints,
-        };
-        match limits::admit(&counted.repairs, request, &kept.policy.limits, self.ctx.now()) {
-            Ok(repairs) => {
-                let mut after = policy.clone();
-                after.status.get_or_insert_default().repairs = repairs;
-                let api = Api::namespaced(self.ctx.client.clone(), &policy.namespace().unwrap_or_default());
-                let written = status::write(&api, &policy, &after).await?;
-                Ok((written.unwrap_or(after), None))
-            }
-            Err(wait) => Ok((policy, Some(wait))),
-        }
     }
 
     /// Counts what is about to be put back, before it is.

@@ -251,36 +251,3 @@ fn a_domain_name_is_met_as_it_is_read() {
     assert!(own.draft.as_ref().unwrap().json().get("domainNameStatus").is_none());
     assert!(matches!(own.live[0].known, Known::Shown { .. }));
 }
-
-/// `cargo test --release --lib assemble -- --ignored --nocapture` prints how long 500 APIs take.
-#[test]
-#[ignore = "a measurement"]
-fn how_long_500_apis_take() {
-    let items: Vec<Value> = (0..10)
-        .map(|n| {
-            json!({"id": format!("r{n}"), "path": format!("/pets{n}"), "resourceMethods":
-            resources("http://a")[0]["resourceMethods"].clone()})
-        })
-        .collect();
-    let paths: serde_json::Map<String, Value> = (0..10)
-        .map(|n| {
-            (
-                format!("/pets{n}"),
-                export("/x", "http://a").unwrap()["paths"]["/x"].clone(),
-            )
-        })
-        .collect();
-    let one: Result<Arc<Value>, String> = Ok(Arc::new(json!({"openapi": "3.0.1", "paths": paths})));
-    let exports = Exports::from([("d1".into(), one.clone()), ("d2".into(), one)]);
-    let stages = [stage("a", "d1"), stage("b", "d2")];
-    let from = std::time::Instant::now();
-    let found: usize = (0..500)
-        .map(|_| {
-            rest_api(id(), &listed(), &stages, Some(&items), &exports)
-                .resources
-                .len()
-        })
-        .sum();
-    println!("{found} resources in {:?}", from.elapsed());
-    assert_eq!(found, 500 * 13);
-}

@@ -26,6 +26,8 @@ const fn setting(path: &'static [&'static str], patch_path: &'static str) -> Pro
 
 const CACHE: &str = "a cache is made, resized or deleted for minutes, during which backends get every call";
 
+const THROTTLE: &str = "callers beyond the limit are refused: a lower limit refuses calls that are answered now";
+
 const PROPERTIES: &[Property] = &[
     // The first patch below a key makes the whole entry, with AWS's defaults: its inverse is the removal of the entry.
     of(&["methodSettings", "*"], "/{}", Ops::Remove),
@@ -35,11 +37,13 @@ const PROPERTIES: &[Property] = &[
     setting(
         &["methodSettings", "*", "throttlingRateLimit"],
         "/{}/throttling/rateLimit",
-    ),
+    )
+    .disrupts_unless_restored(THROTTLE),
     setting(
         &["methodSettings", "*", "throttlingBurstLimit"],
         "/{}/throttling/burstLimit",
-    ),
+    )
+    .disrupts_unless_restored(THROTTLE),
     setting(&["methodSettings", "*", "cachingEnabled"], "/{}/caching/enabled").disrupts(
         "callers get cached answers, which may be old or meant for another caller; or backends get every call",
     ),

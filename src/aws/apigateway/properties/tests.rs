@@ -212,7 +212,12 @@ fn risks_are_as_designed() {
         let found = table(target).property(&Path::parse(path).unwrap()).unwrap();
         assert_eq!(matches!(found.risk, Risk::Disruptive(_)), disruptive, "{path}: {why}");
     }
-    for (target, path) in [(Target::Method, "methodIntegration.uri"), (Target::RestApi, "policy")] {
+    for (target, path) in [
+        (Target::Method, "methodIntegration.uri"),
+        (Target::RestApi, "policy"),
+        (Target::Stage, "methodSettings[\"*/*\"].throttlingRateLimit"),
+        (Target::Stage, "methodSettings[\"*/*\"].throttlingBurstLimit"),
+    ] {
         let found = table(target).property(&Path::parse(path).unwrap()).unwrap();
         assert!(matches!(found.risk, Risk::DisruptiveUnlessRestored(_)), "{path}");
     }
