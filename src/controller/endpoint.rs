@@ -23,6 +23,7 @@ use crate::api::endpoint::Baseline;
 use crate::api::policy::Enforcement;
 use crate::api::{AwsAccount, AwsEndpoint, Reason, Status};
 use crate::judge::compile::Policy;
+use crate::judge::snapshot::EndpointId;
 use crate::judge::verdict::{Outcome, Violation};
 use crate::judge::{self, Judgement, Snapshot, Verdict};
 use crate::record::entry::{Whole, whole_needed};
@@ -411,6 +412,7 @@ async fn bury(endpoint: &AwsEndpoint, ctx: &Context) -> Result<Action, Failure> 
     status::delete(&Api::<AwsEndpoint>::all(ctx.client.clone()), endpoint).await?;
     ctx.inventory.forget(&name);
     ctx.looks.forget(&name);
+    ctx.stream.trail.forget(&EndpointId::from(&endpoint.spec));
     Ok(Action::await_change())
 }
 

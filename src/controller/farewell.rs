@@ -150,6 +150,7 @@ async fn part(ctx: &Context, account_id: &str) {
     returned(ctx, account_id);
     ctx.inventory.forget_account(account_id);
     ctx.exports.forget_account(account_id);
+    ctx.stream.trail.forget_account(account_id);
     ctx.sessions.forget(account_id);
     ctx.leases.as_ref().drop(account_id).await;
     if let Some(account) = ctx.account_of(account_id) {

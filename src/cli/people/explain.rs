@@ -110,7 +110,14 @@ fn tell(drift: &Drift, to: &mut String) -> std::fmt::Result {
         "Now",
         &format!("{}{reason}: {}", status.phase.as_str(), status.message),
     )?;
-    for type_ in ["Recorded", "Notified", "Authorized", "Repaired", "Verified"] {
+    for type_ in [
+        "Recorded",
+        "Notified",
+        "Attributed",
+        "Authorized",
+        "Repaired",
+        "Verified",
+    ] {
         if let Some(c) = condition::find(&status.conditions, type_) {
             let at = c.last_transition_time.0.strftime("%Y-%m-%dT%H:%M:%SZ");
             line(
@@ -151,7 +158,7 @@ fn times(status: &DriftStatus) -> String {
 }
 
 fn who(status: &DriftStatus) -> String {
-    let named = |what: &str, actor: &Option<Actor>| actor.as_ref().map(|a| format!("{what} by {} ({})", a.name, a.arn));
+    let named = |what: &str, actor: &Option<Actor>| actor.as_ref().map(|actor| format!("{what} by {}", face(actor)));
     let actors = status.actors.clone().unwrap_or_default();
     let told: Vec<String> = [named("edited", &actors.editor), named("deployed", &actors.deployer)]
         .into_iter()
@@ -162,6 +169,22 @@ fn who(status: &DriftStatus) -> String {
     } else {
         told.join(", ")
     }
+}
+
+/// Who, by which call, when, from where.
+fn face(actor: &Actor) -> String {
+    let mut text = format!("{} ({})", actor.name, actor.arn);
+    if !actor.event_name.is_empty() {
+        let at = actor
+            .time
+            .as_ref()
+            .map(|at| format!(" at {}", at.0.strftime("%Y-%m-%dT%H:%M:%SZ")));
+        text = format!("{text}, {}{}", actor.event_name, at.unwrap_or_default());
+    }
+    if !actor.source_address.is_empty() {
+        text = format!("{text} from {}", actor.source_address);
+    }
+    text
 }
 
 /// The decision as a list: what was asked, and what the answer was.
