@@ -1,4 +1,565 @@
-//! stub
-pub fn edits() -> Vec<&'static str> {
-    vec![]
+//! Which calls write what: how an event is held against a property. From the property tables, and from what else the
+//! operations of API Gateway's control plane do.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use super::properties;
+use crate::api::policy::Target;
+use crate::judge::path::Path;
+use crate::judge::table::{Property, Repair};
+
+/// Operations that change what a deployment would publish.
+const EDITS: &[&str] = &[
+    "CreateAuthorizer",
+    "CreateModel",
+    "CreateRequestValidator",
+    "CreateResource",
+    "CreateRestApi",
+    "DeleteAuthorizer",
+    "DeleteGatewayResponse",
+    "DeleteIntegration",
+    "DeleteIntegrationResponse",
+    "DeleteMethod",
+    "DeleteMethodResponse",
+    "DeleteModel",
+    "DeleteRequestValidator",
+    "DeleteResource",
+    "DeleteRestApi",
+    "ImportRestApi",
+    "PutGatewayResponse",
+    "PutIntegration",
+    "PutIntegrationResponse",
+    "PutMethod",
+    "PutMethodResponse",
+    "PutRestApi",
+    "UpdateAuthorizer",
+    "UpdateGatewayResponse",
+    "UpdateIntegration",
+    "UpdateIntegrationResponse",
+    "UpdateMethod",
+    "UpdateMethodResponse",
+    "UpdateModel",
+    "UpdateRequestValidator",
+    "UpdateResource",
+    "UpdateRestApi",
+];
+
+/// Operations that write, and nothing that a deployment would publish.
+const OTHERS: &[&str] = &[
+    "CreateApiKey",
+    "CreateBasePathMapping",
+    "CreateDeployment",
+    "CreateDocumentationPart",
+    "CreateDocumentationVersion",
+    "CreateDomainName",
+    "CreateDomainNameAccessAssociation",
+    "CreateStage",
+    "CreateUsagePlan",
+    "CreateUsagePlanKey",
+    "CreateVpcLink",
+    "DeleteApiKey",
+    "DeleteBasePathMapping",
+    "DeleteClientCertificate",
+    "DeleteDeployment",
+    "DeleteDocumentationPart",
+    "DeleteDocumentationVersion",
+    "DeleteDomainName",
+    "DeleteDomainNameAccessAssociation",
+    "DeleteStage",
+    "DeleteUsagePlan",
+    "DeleteUsagePlanKey",
+    "DeleteVpcLink",
+    "FlushStageAuthorizersCache",
+    "FlushStageCache",
+    "GenerateClientCertificate",
+    "ImportApiKeys",
+    "ImportDocumentationParts",
+    "RejectDomainNameAccessAssociation",
+    "TagResource",
+    "TestInvokeAuthorizer",
+    "TestInvokeMethod",
+    "UntagResource",
+    "UpdateAccount",
+    "UpdateApiKey",
+    "UpdateBasePathMapping",
+    "UpdateClientCertificate",
+    "UpdateDeployment",
+    "UpdateDocumentationPart",
+    "UpdateDocumentationVersion",
+    "UpdateDomainName",
+    "UpdateStage",
+    "UpdateUsage",
+    "UpdateUsagePlan",
+    "UpdateVpcLink",
+];
+
+/// Operations that change what a deployment would publish: what is asked for to know that nobody did.
+pub fn edits() -> &'static [&'static str] {
+    EDITS
+}
+
+/// Whether a write changes what a deployment would publish. One that is not known may.
+pub fn is_edit(operation: &str) -> bool {
+    !OTHERS.contains(&operation)
+}
+
+/// Operations that bring a deployment to callers.
+pub const DEPLOYERS: [&str; 3] = ["CreateDeployment", "CreateStage", "UpdateStage"];
+
+/// Operations that replace a whole API.
+const WHOLE: [&str; 3] = ["CreateRestApi", "ImportRestApi", "PutRestApi"];
+
+/// Operations that write the property at a path, or nothing of which is known.
+pub fn writers(target: Target, at: &Path) -> Vec<&'static str> {
+    let Some(property) = properties::table(target).property(at) else {
+        return vec![];
+    };
+    let mut found = match property.repair {
+        Repair::Patch { operation, .. } | Repair::Members { operation, .. } => vec![operation],
+        Repair::Tags => vec!["TagResource", "UntagResource"],
+        Repair::None(_) => vec![],
+    };
+    let first = at.keys().first().map_or("", String::as_str);
+    found.extend::<&[&str]>(match (target, first) {
+        // Of another service, or kept for ever.
+        (Target::Stage, "webAclArn") => &[],
+        (Target::Stage, _) => &["CreateDeployment", "CreateStage"],
+        (Target::Method, "methodIntegration") => &["DeleteIntegration", "PutIntegration"],
+        (Target::Method, _) => &["DeleteMethod", "PutMethod"],
+        (Target::DomainName, _) => &["CreateDomainName"],
+        (Target::RestApi, _) => &[],
+    });
+    if matches!(target, Target::RestApi | Target::Method) {
+        found.extend(WHOLE);
+    }
+    found
+}
+
+/// What a call did to a property.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Wrote<'a> {
+    /// Nothing.
+    Nothing,
+    /// It wrote this text, as a patch has it.
+    Text(&'a str),
+    /// It wrote this value, as a document has it.
+    Value(&'a Value),
+    /// It took the property away.
+    Absent,
+    /// It wrote something that the event does not show.
+    Something,
+    /// It may have set a default: the first patch of an entry makes all of it.
+    Perhaps,
+}
+
+/// What a call did to the property at a path, by its parameters as a trail shows them. That it was made on the right resource
+/// is for `is_of` to say.
+pub fn wrote<'a>(operation: &str, parameters: &'a Value, target: Target, at: &Path) -> Wrote<'a> {
+    let Some(property) = properties::table(target).property(at) else {
+        return Wrote::Nothing;
+    };
+    let input = input(operation, parameters);
+    match property.repair {
+        Repair::Patch {
+            operation: own, path, ..
+        } if own == operation => {
+            return patched(
+                &patch_path(path, property, at),
+                input,
+                entry(property, path, at).as_deref(),
+            );
+        }
+        Repair::Members { operation: own, path } if own == operation => return patched(path, input, None),
+        Repair::Tags => return tagged(operation, parameters, input, at),
+        _ => {}
+    }
+    if !writers(target, at).contains(&operation) {
+        return Wrote::Nothing;
+    }
+    match operation {
+        "DeleteIntegration" | "DeleteMethod" => Wrote::Absent,
+        "PutIntegration" => put(input, &at.keys()[1..]),
+        // Only what it names: everything else of the stage stays.
+        "CreateDeployment" => match put(input, at.keys()) {
+            Wrote::Something => Wrote::Nothing,
+            wrote => wrote,
+        },
+        "ImportRestApi" | "PutRestApi" => Wrote::Something,
+        _ => put(input, at.keys()),
+    }
+}
+
+/// Whether a call was made on a resource, by what both of them say of it.
+pub fn is_of(operation: &str, parameters: &Value, address: &std::collections::BTreeMap<String, String>) -> bool {
+    if WHOLE.contains(&operation) {
+        return !address.contains_key("stageName");
+    }
+    if matches!(operation, "TagResource" | "UntagResource") {
+        let arn = text(parameters, "resourceArn").replace("%2F", "/").replace("%2f", "/");
+        let stage = arn.split_once("/stages/").map(|(_, stage)| stage);
+        return stage == address.get("stageName").map(String::as_str);
+    }
+    let input = input(operation, parameters);
+    address.iter().all(|(label, value)| {
+        let said = [parameters, input]
+            .iter()
+            .find_map(|of| of.get(label).and_then(Value::as_str));
+        // The body of PutIntegration calls the backend's verb so.
+        let said = match (operation, label.as_str()) {
+            ("PutIntegration", "httpMethod") => parameters.get(label).and_then(Value::as_str),
+            _ => said,
+        };
+        match (label.as_str(), said) {
+            ("httpMethod", Some(said)) => said.eq_ignore_ascii_case(value),
+            (_, Some(said)) => said == value,
+            // A response that makes an id names none.
+            (label, None) => label == "restApiId" || (label == "domainName" && operation == "CreateDomainName"),
+        }
+    })
+}
+
+/// The deployment that a call pointed a stage at: its id, or none where the event does not show it.
+pub fn pointed<'a>(
+    operation: &str,
+    parameters: &'a Value,
+    stage: &str,
+    made: Option<&'a str>,
+) -> Option<Option<&'a str>> {
+    let input = input(operation, parameters);
+    let named = [parameters, input]
+        .iter()
+        .find_map(|of| of.get("stageName").and_then(Value::as_str));
+    if named != Some(stage) {
+        return None;
+    }
+    match operation {
+        "CreateDeployment" => Some(made),
+        "CreateStage" => Some(input.get("deploymentId").and_then(Value::as_str)),
+        "UpdateStage" => {
+            let mut patches = patches(input).filter(|patch| text(patch, "path") == "/deploymentId");
+            patches.next_back().map(|patch| match text(patch, "op") {
+                "replace" => patch
+                    .get("value")
+                    .and_then(Value::as_str)
+                    .filter(|value| *value != MASKED),
+                _ => None,
+            })
+        }
+        _ => None,
+    }
+}
+
+/// What CloudTrail shows of a value that it does not show.
+const MASKED: &str = "***";
+
+/// The body of a call: `updateStageInput`. A trail that shows it without this name shows it among the labels.
+fn input<'a>(operation: &str, parameters: &'a Value) -> &'a Value {
+    let mut name = operation.to_owned();
+    if let Some(first) = name.get_mut(..1) {
+        first.make_ascii_lowercase();
+    }
+    parameters.get(format!("{name}Input")).unwrap_or(parameters)
+}
+
+fn patches(input: &Value) -> impl DoubleEndedIterator<Item = &Value> {
+    let all = input.get("patchOperations").and_then(Value::as_array);
+    all.into_iter().flatten()
+}
+
+fn text<'a>(of: &'a Value, name: &str) -> &'a str {
+    of.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// What the last patch operation did that concerns a path.
+fn patched<'a>(path: &str, input: &'a Value, entry: Option<&str>) -> Wrote<'a> {
+    let below = |inner: &str, outer: &str| inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/'));
+    let mut perhaps = Wrote::Nothing;
+    for patch in patches(input).rev() {
+        let (op, at) = (text(patch, "op"), text(patch, "path"));
+        if at == path && op != "remove" && op != "copy" {
+            return match patch.get("value").and_then(Value::as_str) {
+                Some(MASKED) | None => Wrote::Something,
+                Some(value) => Wrote::Text(value),
+            };
+        }
+        if (at == path || below(path, at)) && op == "remove" {
+            return Wrote::Absent;
+        }
+        if at == path || below(path, at) || below(at, path) {
+            return Wrote::Something;
+        }
+        if entry.is_some_and(|entry| below(at, entry)) {
+            perhaps = Wrote::Perhaps;
+        }
+    }
+    perhaps
+}
+
+/// What the body of a call that writes everything says of a path.
+fn put<'a>(input: &'a Value, keys: &[String]) -> Wrote<'a> {
+    let mut value = input;
+    for key in keys {
+        match value.get(key) {
+            Some(inner) => value = inner,
+            None => return Wrote::Something,
+        }
+    }
+    if value.as_str() == Some(MASKED) {
+        return Wrote::Something;
+    }
+    Wrote::Value(value)
+}
+
+fn tagged<'a>(operation: &str, parameters: &'a Value, input: &'a Value, at: &Path) -> Wrote<'a> {
+    let Some(key) = at.keys().get(1) else {
+        return Wrote::Something;
+    };
+    match operation {
+        "TagResource" => {
+            let tags = input.get("tags").or_else(|| parameters.get("tags"));
+            tags.and_then(|tags| tags.get(key)).map_or(Wrote::Nothing, Wrote::Value)
+        }
+        "UntagResource" => {
+            let keys = [input, parameters].iter().find_map(|of| of.get("tagKeys"));
+            let named = match keys {
+                Some(Value::Array(keys)) => keys.iter().any(|k| k.as_str() == Some(key)),
+                Some(Value::String(keys)) => keys.split(',').any(|k| k == key),
+                _ => false,
+            };
+            if named { Wrote::Absent } else { Wrote::Nothing }
+        }
+        _ => Wrote::Nothing,
+    }
+}
+
+/// The patch path of the property at a path: `{}` is the key that `*` stood for, `{~}` the same with `/` as `~1`.
+fn patch_path(template: &str, property: &Property, at: &Path) -> String {
+    let keys = property.path.iter().zip(at.keys()).filter(|(own, _)| **own == "*");
+    let mut path = template.to_owned();
+    for (_, key) in keys {
+        let escaped: Cow<'_, str> = if key.contains(['~', '/']) {
+            key.replace('~', "~0").replace('/', "~1").into()
+        } else {
+            key.into()
+        };
+        path = match (path.find("{~}"), path.find("{}")) {
+            (Some(at), None) => replaced(&path, at, 3, &escaped),
+            (Some(at), Some(other)) if at < other => replaced(&path, at, 3, &escaped),
+            (_, Some(at)) => replaced(&path, at, 2, key),
+            (None, None) => path,
+        };
+    }
+    path
+}
+
+fn replaced(path: &str, at: usize, length: usize, with: &str) -> String {
+    format!("{}{with}{}", &path[..at], &path[at + length..])
+}
+
+/// The patch path of the map's entry that holds the property: the first patch below it makes all of it.
+fn entry(property: &Property, template: &str, at: &Path) -> Option<String> {
+    let key = at.keys().get(1)?;
+    (property.path.first() == Some(&"methodSettings") && template.starts_with("/{}")).then(|| format!("/{key}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn every_write_of_the_service_is_known_and_none_twice() {
+        let mut all: Vec<&str> = EDITS.iter().chain(OTHERS).copied().collect();
+        all.sort_unstable();
+        let count = all.len();
+        all.dedup();
+        assert_eq!(count, all.len());
+        assert!(is_edit("PutIntegration") && !is_edit("CreateDeployment"));
+        assert!(is_edit("UpdateSomethingNew"), "what is not known may be an edit");
+    }
+
+    #[test]
+    fn what_a_call_did_to_a_property_is_read_from_its_parameters() {
+        use Wrote::{Absent, Nothing, Perhaps, Something, Text};
+        let patch = |op: &str, path: &str, value: &str| json!([{"op": op, "path": path, "value": value}]);
+        let uri = ["methodIntegration", "uri"];
+        let level = ["methodSettings", "~1pets/GET", "loggingLevel"];
+        for (operation, input, operations, target, at, wrote_what, why) in [
+            (
+                "UpdateIntegration",
+                "updateIntegrationInput",
+                patch("replace", "/uri", "http://x"),
+                Target::Method,
+                &uri[..],
+                Text("http://x"),
+                "the property itself",
+            ),
+            (
+                "UpdateIntegration",
+                "updateIntegrationInput",
+                patch("replace", "/uri", "***"),
+                Target::Method,
+                &uri[..],
+                Something,
+                "masked",
+            ),
+            (
+                "UpdateIntegration",
+                "updateIntegrationInput",
+                patch("replace", "/timeoutInMillis", "9"),
+                Target::Method,
+                &uri[..],
+                Nothing,
+                "another property",
+            ),
+            (
+                "UpdateStage",
+                "updateStageInput",
+                patch("replace", "/~1pets/GET/logging/loglevel", "INFO"),
+                Target::Stage,
+                &level[..],
+                Text("INFO"),
+                "an entry of one method",
+            ),
+            (
+                "UpdateStage",
+                "updateStageInput",
+                patch("replace", "/*/*/logging/loglevel", "INFO"),
+                Target::Stage,
+                &level[..],
+                Nothing,
+                "the default entry is another one",
+            ),
+            (
+                "UpdateStage",
+                "updateStageInput",
+                json!([{"op": "remove", "path": "/~1pets/GET"}]),
+                Target::Stage,
+                &level[..],
+                Absent,
+                "the whole entry",
+            ),
+            (
+                "UpdateStage",
+                "updateStageInput",
+                patch("replace", "/~1pets/GET/caching/enabled", "true"),
+                Target::Stage,
+                &level[..],
+                Perhaps,
+                "the first patch makes the entry",
+            ),
+            (
+                "UpdateStage",
+                "updateStageInput",
+                json!([{"op": "copy", "from": "/canarySettings/stageVariableOverrides", "path": "/variables"}]),
+                Target::Stage,
+                &["variables", "host"][..],
+                Something,
+                "a canary's promotion",
+            ),
+            (
+                "DeleteIntegration",
+                "",
+                json!([]),
+                Target::Method,
+                &uri[..],
+                Absent,
+                "all of it is gone",
+            ),
+            (
+                "PutRestApi",
+                "",
+                json!([]),
+                Target::Method,
+                &uri[..],
+                Something,
+                "an import replaces everything",
+            ),
+        ] {
+            let parameters = if input.is_empty() {
+                json!({"restApiId": "a"})
+            } else {
+                json!({"restApiId": "a", input: {"patchOperations": operations}})
+            };
+            let at = Path::of(at.iter().copied());
+            assert_eq!(wrote(operation, &parameters, target, &at), wrote_what, "{why}");
+        }
+        let put = json!({"restApiId": "a", "putIntegrationInput": {"type": "HTTP", "uri": "http://x"}});
+        assert_eq!(
+            wrote("PutIntegration", &put, Target::Method, &Path::of(uri)),
+            Wrote::Value(&json!("http://x"))
+        );
+        let deployed = json!({"restApiId": "a", "createDeploymentInput": {"stageName": "prod"}});
+        let tracing = Path::of(["tracingEnabled"]);
+        assert_eq!(
+            wrote("CreateDeployment", &deployed, Target::Stage, &tracing),
+            Nothing,
+            "it leaves what it does not name"
+        );
+    }
+
+    #[test]
+    fn a_call_is_of_the_resource_that_it_names() {
+        let address: BTreeMap<String, String> = [("restApiId", "a"), ("resourceId", "r"), ("httpMethod", "GET")]
+            .map(|(k, v)| (k.into(), v.into()))
+            .into();
+        for (operation, parameters, of, why) in [
+            (
+                "UpdateIntegration",
+                json!({"restApiId": "a", "resourceId": "r", "httpMethod": "get"}),
+                true,
+                "verbs have no case",
+            ),
+            (
+                "UpdateIntegration",
+                json!({"restApiId": "a", "resourceId": "q", "httpMethod": "GET"}),
+                false,
+                "another resource",
+            ),
+            (
+                "PutIntegration",
+                json!({"restApiId": "a", "resourceId": "r", "httpMethod": "GET", "putIntegrationInput": {"httpMethod": "POST"}}),
+                true,
+                "the backend's verb is another thing",
+            ),
+            ("PutRestApi", json!({"restApiId": "a"}), true, "it writes every method"),
+        ] {
+            assert_eq!(is_of(operation, &parameters, &address), of, "{why}");
+        }
+    }
+
+    #[test]
+    fn a_stage_is_pointed_at_a_deployment_in_three_ways() {
+        let moved = json!({"stageName": "prod", "updateStageInput": {"patchOperations": [{"op": "replace", "path": "/deploymentId", "value": "d1"}]}});
+        let promoted = json!({"stageName": "prod", "updateStageInput": {"patchOperations": [{"op": "copy", "from": "/canarySettings/deploymentId", "path": "/deploymentId"}]}});
+        let traced = json!({"stageName": "prod", "updateStageInput": {"patchOperations": [{"op": "replace", "path": "/tracingEnabled", "value": "true"}]}});
+        let made = json!({"createDeploymentInput": {"stageName": "prod"}});
+        let nowhere = json!({"createDeploymentInput": {}});
+        for (operation, parameters, deployment, to, why) in [
+            ("UpdateStage", &moved, None, Some(Some("d1")), "pointed"),
+            (
+                "UpdateStage",
+                &promoted,
+                None,
+                Some(None),
+                "a canary's promotion does not say which",
+            ),
+            ("UpdateStage", &traced, None, None, "another property"),
+            (
+                "CreateDeployment",
+                &made,
+                Some("d2"),
+                Some(Some("d2")),
+                "deployed to the stage",
+            ),
+            ("CreateDeployment", &nowhere, Some("d2"), None, "no caller meets it"),
+        ] {
+            assert_eq!(pointed(operation, parameters, "prod", deployment), to, "{why}");
+        }
+    }
 }
