@@ -54,6 +54,7 @@ impl Controller {
             .env("AWS_EC2_METADATA_DISABLED", "true")
             .env("AWS_ENDPOINT_URL", &moto)
             .env("AWS_ENDPOINT_URL_API_GATEWAY", &world.sim_url)
+            .env("AWS_ENDPOINT_URL_CLOUDTRAIL", &world.sim_url)
             .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -88,6 +89,23 @@ impl Controller {
             .await
             .expect("it ends")
             .unwrap()
+    }
+
+    /// What `/metrics` says. The address stands in the log.
+    pub async fn metrics(&self) -> String {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let lines = text
+            .lines()
+            .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        let mut addresses = lines.filter_map(|line| line["fields"]["address"].as_str().map(str::to_owned));
+        let address = addresses.next().expect("it runs");
+        let mut stream = tokio::net::TcpStream::connect(&address).await.unwrap();
+        let request = format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
     }
 
     /// The end of its log.

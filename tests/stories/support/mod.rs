@@ -281,6 +281,11 @@ impl World {
             .items
     }
 
+    /// What the controller counts, as Prometheus reads it.
+    pub async fn metrics(&self) -> String {
+        self.controller.as_ref().expect("a running controller").metrics().await
+    }
+
     /// Tail of the controller's log, for messages of failures.
     pub fn log(&self) -> String {
         self.controller
