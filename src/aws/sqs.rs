@@ -17,8 +17,8 @@ use super::{Class, Error};
 /// As many messages as one call takes.
 pub const BATCH: usize = 10;
 
-/// How long a poll waits for a first message.
-const POLL: Duration = Duration::from_secs(20);
+/// The longest that a poll can wait for a first message.
+pub const POLL: Duration = Duration::from_secs(20);
 
 /// A poll and its way there and back.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -63,14 +63,14 @@ impl Queue {
         }
     }
 
-    /// Waits for messages, and takes some. Nobody else sees them for `hidden`.
-    pub async fn take(&self, hidden: Duration) -> Result<Vec<Message>, Error> {
+    /// Waits for messages at most for `wait`, and takes some. Nobody else sees them for `hidden`.
+    pub async fn take(&self, wait: Duration, hidden: Duration) -> Result<Vec<Message>, Error> {
         let taken = self
             .client
             .receive_message()
             .queue_url(&self.url)
             .max_number_of_messages(i32::try_from(BATCH).unwrap_or(1))
-            .wait_time_seconds(seconds(POLL))
+            .wait_time_seconds(seconds(wait))
             .visibility_timeout(seconds(hidden))
             .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
             .send()

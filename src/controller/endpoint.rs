@@ -84,6 +84,7 @@ pub async fn reconcile(endpoint: Arc<AwsEndpoint>, ctx: Arc<Context>) -> Result<
     suspect(&ctx, &account, &endpoint, snapshot, &steps);
     let (kept, attributing) = write_steps(&writing, &endpoint, steps, &mut put_back).await?;
     // Values with which a rule held must stand before a repair can need them after a restart.
+    let seeking = seek(&ctx, &account, snapshot, &of_endpoint(&drifts, &name)).await?;
     let (baseline, settling) = baseline::settle(&ctx, &account, &endpoint, snapshot);
     let answered = ctx.stream.hints.answered(&name, reading.begun);
     let endpoint = write_status(
@@ -117,6 +118,7 @@ pub async fn reconcile(endpoint: Arc<AwsEndpoint>, ctx: Arc<Context>) -> Result<
         .into_iter()
         .chain(offering)
         .chain(attributing)
+        .chain(seeking)
         .chain(settling)
         .min();
     Ok(again.map_or_else(Action::await_change, Action::requeue))
@@ -144,7 +146,12 @@ fn suspect(ctx: &Context, account: &AwsAccount, endpoint: &AwsEndpoint, snapshot
     // A sweep takes as long as it is spread: what it shows last was changed since the one before.
     let since =
         swept.map_or(now, |at| at.0) - ctx.spans.stream_delay - now.duration_since(swept.map_or(now, |at| at.0));
-    if !ctx.stream.trail.told_since(&snapshot.endpoint, since) {
+    let own = ctx.own(account);
+    let told = ctx
+        .stream
+        .trail
+        .told_since(&snapshot.endpoint, since, |event| own.is_own(&event.principal));
+    if !told {
         let delay = Duration::try_from(ctx.spans.stream_delay).unwrap_or_default();
         let name = account.name_any();
         ctx.stream.health.suspect(&name, &snapshot.endpoint, since, now, delay);
@@ -170,6 +177,27 @@ fn violations(verdicts: &[Verdict]) -> usize {
 
 fn of_endpoint(drifts: &[Arc<Drift>], name: &str) -> Vec<Arc<Drift>> {
     drifts.iter().filter(|d| d.spec.endpoint == name).cloned().collect()
+}
+
+/// Drifts that were over before anybody knew who did it.
+async fn seek(
+    ctx: &Arc<Context>,
+    account: &Arc<AwsAccount>,
+    snapshot: &Snapshot,
+    drifts: &[Arc<Drift>],
+) -> Result<Option<Duration>, Failure> {
+    let mut again: Option<Duration> = None;
+    for drift in drifts
+        .iter()
+        .filter(|d| !episode::is_open(d) && actors::is_sought(ctx, d))
+    {
+        let mut after = Drift::clone(drift);
+        let next = actors::name(ctx, account, snapshot, &mut after);
+        again = again.into_iter().chain(next).min();
+        let api: Api<Drift> = Api::namespaced(ctx.client.clone(), &drift.namespace().unwrap_or_default());
+        status::write(&api, drift.as_ref(), &after).await?;
+    }
+    Ok(again)
 }
 
 /// Whether Kubernetes checks who approves: asked only where somebody did.

@@ -58,11 +58,11 @@ impl Trail {
         events.map(|(event, _)| event.clone()).collect()
     }
 
-    /// Whether a queue told of anything that happened to an endpoint since a moment.
-    pub fn told_since(&self, endpoint: &EndpointId, since: Timestamp) -> bool {
+    /// Whether a queue told of anything that somebody, but for whom `but` says, did to an endpoint since a moment.
+    pub fn told_since(&self, endpoint: &EndpointId, since: Timestamp, but: impl Fn(&Event) -> bool) -> bool {
         let kept = self.kept();
         let mut events = kept.get(endpoint).into_iter().flatten();
-        events.any(|(event, way)| *way == Way::Told && event.time >= since)
+        events.any(|(event, way)| *way == Way::Told && event.time >= since && !but(event))
     }
 
     /// Whether a queue told of this event.
@@ -129,10 +129,17 @@ mod tests {
         let ids: Vec<String> = trail.of(&endpoint()).into_iter().map(|e| e.id).collect();
         assert_eq!(ids, ["a", "b", "c"]);
         let at = |second| Timestamp::from_second(second).unwrap();
-        assert!(!trail.told_since(&endpoint(), at(0)), "whoever asks is not told");
+        assert!(
+            !trail.told_since(&endpoint(), at(0), |_| false),
+            "whoever asks is not told"
+        );
         assert!(!trail.note(&event("a", 10), Way::Told), "told after it was asked for");
-        assert!(trail.told_since(&endpoint(), at(10)));
-        assert!(!trail.told_since(&endpoint(), at(11)), "of nothing since");
+        assert!(trail.told_since(&endpoint(), at(10), |_| false));
+        assert!(
+            !trail.told_since(&endpoint(), at(10), |_| true),
+            "own calls tell nothing"
+        );
+        assert!(!trail.told_since(&endpoint(), at(11), |_| false), "of nothing since");
     }
 
     #[test]

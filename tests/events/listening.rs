@@ -8,7 +8,11 @@ use crate::support::{REGION, phase, until_seen};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_queue_that_is_not_there_is_said_with_what_to_do() {
-    let Listening { world, queue, .. } = Listening::new("noqueue", 1, &[]).await;
+    let Listening {
+        world,
+        queue,
+        delivery: _delivery,
+    } = Listening::new("noqueue", 1, &[]).await;
     let gone = format!("{}-gone", queue.url);
     world.change_account(json!({"events": {"queues": [gone]}})).await;
     let said = world.account_says(&world.name, "Listening", "Listening=False").await;
@@ -19,7 +23,11 @@ async fn a_queue_that_is_not_there_is_said_with_what_to_do() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trail_that_is_stopped_or_not_for_this_region_is_said_with_the_region() {
-    let Listening { world, .. } = Listening::new("trail", 1, &[]).await;
+    let Listening {
+        world,
+        delivery: _delivery,
+        ..
+    } = Listening::new("trail", 1, &[]).await;
     let look = |number: &str| {
         let patch = json!({"metadata": {"annotations": {"plumbline.dev/requestedAt": number}}});
         let accounts = world.accounts();

@@ -16,7 +16,11 @@ fn deployer(drift: &Drift) -> Option<Actor> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_edits_another_deploys_and_the_drift_names_both() {
-    let Listening { world, queue, .. } = Listening::new("told", 2, &[]).await;
+    let Listening {
+        world,
+        queue,
+        delivery: _delivery,
+    } = Listening::new("told", 2, &[]).await;
     let (anna, boris) = (world.developer("anna"), world.developer("boris"));
     let api = anna.apis().await.remove(0);
     anna.point_backend(&api, CLEAR_TEXT).await;
@@ -67,7 +71,11 @@ async fn one_edits_another_deploys_and_the_drift_names_both() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_takes_effect_at_once_has_an_editor_and_no_deployer() {
-    let Listening { world, queue, .. } = Listening::new("stage", 1, &[]).await;
+    let Listening {
+        world,
+        queue,
+        delivery: _delivery,
+    } = Listening::new("stage", 1, &[]).await;
     let anna = world.developer("anna");
     let api = anna.apis().await.remove(0);
     anna.update_stage(&api, "prod", "/tracingEnabled", "false").await;
@@ -80,7 +88,11 @@ async fn what_takes_effect_at_once_has_an_editor_and_no_deployer() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_api_that_comes_and_goes_is_known_by_its_events_alone() {
-    let Listening { world, queue, .. } = Listening::new("comes", 1, &[]).await;
+    let Listening {
+        world,
+        queue,
+        delivery: _delivery,
+    } = Listening::new("comes", 1, &[]).await;
     let anna = world.developer("anna");
     let made = anna.0.create_rest_api().name("payments-late").send().await.unwrap();
     let api = made.id().unwrap().to_owned();

@@ -202,7 +202,9 @@ pub fn is_of(operation: &str, parameters: &Value, address: &std::collections::BT
         return stage == address.get("stageName").map(String::as_str);
     }
     let input = input(operation, parameters);
-    address.iter().all(|(label, value)| {
+    // What tags are put on names the same resource in another way.
+    let mut labels = address.iter().filter(|(label, _)| *label != "resourceArn");
+    labels.all(|(label, value)| {
         let said = [parameters, input]
             .iter()
             .find_map(|of| of.get(label).and_then(Value::as_str));

@@ -10,7 +10,7 @@ use kube::ResourceExt;
 
 use super::{listener, lookup};
 use crate::api::condition::{self, Said};
-use crate::api::drift::{Actors, Drift, Scope};
+use crate::api::drift::{Actors, Change, Drift, DriftSpec, DriftStatus, Resolution, Scope};
 use crate::api::{AwsAccount, Reason, Status};
 use crate::aws::apigateway::properties;
 use crate::controller::context::Context;
@@ -35,8 +35,10 @@ pub fn name(ctx: &Arc<Context>, account: &Arc<AwsAccount>, snapshot: &Snapshot, 
     let found = status.detected_at.as_ref().map_or(now, |at| at.0);
     let of = |r: &&crate::judge::snapshot::Resource| r.target == spec.target && r.key == spec.resource;
     let resource = snapshot.resources.iter().find(of)?;
-    let deployments = if status.scope == Scope::Live {
-        deployed(&status.difference, &spec, &status.stages, snapshot)
+    // Who fixed it elsewhere may have deployed: by whom it came, nothing shows any more.
+    let elsewhere = status.resolution.is_some_and(|how| how != Resolution::Repaired);
+    let deployments = if status.scope == Scope::Live && !elsewhere {
+        deployed(status, &spec, snapshot)
     } else {
         BTreeMap::new()
     };
@@ -50,10 +52,13 @@ pub fn name(ctx: &Arc<Context>, account: &Arc<AwsAccount>, snapshot: &Snapshot, 
         address: &resource.address,
         changes: &status.difference,
         deployments: &deployments,
-        before: found + CLOCKS,
+        before: if elsewhere { found } else { found + CLOCKS },
     };
-    let events = ctx.stream.trail.of(&snapshot.endpoint);
-    let told = actors::explain(&question, &events, &ctx.own(account));
+    let own = ctx.own(account);
+    let mut events = ctx.stream.trail.of(&snapshot.endpoint);
+    // Own calls since then are its repair.
+    events.retain(|event| event.time.as_second() < found.as_second() || !own.is_own(&event.principal));
+    let told = actors::explain(&question, &events, &own);
     let actors = Actors {
         editor: known.editor.or_else(|| told.editor.map(Into::into)),
         deployer: known.deployer.or_else(|| told.deployer.map(Into::into)),
@@ -98,24 +103,35 @@ pub fn name(ctx: &Arc<Context>, account: &Arc<AwsAccount>, snapshot: &Snapshot, 
     next
 }
 
-/// The deployments that brought it to callers, by stage; none where it takes effect at once.
-fn deployed(
-    changes: &[crate::api::drift::Change],
-    spec: &crate::api::drift::DriftSpec,
-    stages: &[String],
-    snapshot: &Snapshot,
-) -> BTreeMap<String, String> {
+/// The deployments that brought it to callers, by stage; none where it takes effect at once. A repair remembers which ones
+/// it found.
+fn deployed(status: &DriftStatus, spec: &DriftSpec, snapshot: &Snapshot) -> BTreeMap<String, String> {
     let table = properties::table(spec.target);
-    let deploys = |change: &crate::api::drift::Change| {
+    let deploys = |change: &Change| {
         let path = Path::parse(&change.path).ok();
-        path.and_then(|path| table.property(&path))
-            .is_some_and(|property| property.deploy == Deploy::Deployment)
+        let property = path.and_then(|path| table.property(&path));
+        property.is_some_and(|property| property.deploy == Deploy::Deployment)
     };
-    if !changes.iter().any(deploys) {
+    if !status.difference.iter().any(deploys) {
         return BTreeMap::new();
     }
-    let pointer = |stage: &String| Some((stage.clone(), snapshot.stages.get(stage)?.deployment_id.clone()));
-    stages.iter().filter_map(pointer).collect()
+    let before = status.intent.as_ref().map(|intent| &intent.stages);
+    let pointer = |stage: &String| {
+        let found = before.and_then(|stages| stages.get(stage)).cloned();
+        let found = found.or_else(|| Some(snapshot.stages.get(stage)?.deployment_id.clone()))?;
+        Some((stage.clone(), found))
+    };
+    status.stages.iter().filter_map(pointer).collect()
+}
+
+/// Whether it is worth looking who did what is over already: until the trail's delay is over, unless it is known or given up.
+pub fn is_sought(ctx: &Context, drift: &Drift) -> bool {
+    let Some(status) = &drift.status else { return false };
+    let found = status.detected_at.as_ref().map(|at| at.0);
+    let said = condition::find(&status.conditions, "Attributed");
+    drift.spec.reverts.is_none()
+        && said.is_none_or(|c| c.status == "Unknown")
+        && found.is_some_and(|at| ctx.now().duration_since(at) < ctx.spans.trail_delay + CLOCKS)
 }
 
 /// What is to be done now.

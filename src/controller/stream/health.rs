@@ -14,6 +14,7 @@ use crate::aws::cloudtrail::Recording;
 use crate::aws::{Class, Error};
 use crate::controller::context::Context;
 use crate::controller::sweeper;
+use crate::inventory::events::Event;
 use crate::inventory::trail::Trail;
 use crate::judge::snapshot::EndpointId;
 use crate::ops::metrics::Account;
@@ -116,7 +117,8 @@ impl Health {
         let name = account.name_any();
         let mut states = self.states();
         let state = states.entry(name.clone()).or_default();
-        if state.overdue(&ctx.stream.trail) {
+        let own = ctx.own(account);
+        if state.overdue(&ctx.stream.trail, |event| own.is_own(&event.principal)) {
             let label = Account { account: name.clone() };
             ctx.metrics.gaps.get_or_create(&label).inc();
         }
@@ -131,10 +133,10 @@ impl Health {
 
 impl State {
     /// Suspects whose time is over: true if the stream told nothing of one.
-    fn overdue(&mut self, trail: &Trail) -> bool {
+    fn overdue(&mut self, trail: &Trail, own: impl Fn(&Event) -> bool) -> bool {
         let (due, still): (Vec<_>, Vec<_>) = self.suspects.drain(..).partition(|s| s.due <= Instant::now());
         self.suspects = still;
-        let untold = due.into_iter().find(|s| !trail.told_since(&s.endpoint, s.since));
+        let untold = due.into_iter().find(|s| !trail.told_since(&s.endpoint, s.since, &own));
         let found = untold.is_some();
         self.gap = untold.or(self.gap.take());
         found

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use super::route;
 use crate::api::AwsAccount;
 use crate::aws::session::Session;
-use crate::aws::sqs::{BATCH, Message, Queue};
+use crate::aws::sqs::{BATCH, Message, POLL, Queue};
 use crate::controller::context::Context;
 use crate::inventory::hints::Receipt;
 use crate::inventory::intake;
@@ -87,6 +87,7 @@ async fn listen(ctx: Arc<Context>, url: String) {
         done,
         under_way: Vec::new(),
         sampled: None,
+        answers: false,
     };
     let mut client: Option<(Arc<Session>, Queue)> = None;
     loop {
@@ -105,6 +106,7 @@ async fn listen(ctx: Arc<Context>, url: String) {
                 let queue = Queue::new(&session.inbound(&region), &desk.url);
                 renewed.send_replace(Some(queue.clone()));
                 client = Some((session, queue.clone()));
+                desk.answers = false;
                 queue
             }
         };
@@ -119,6 +121,8 @@ struct Desk {
     done: UnboundedSender<String>,
     under_way: Vec<Hidden>,
     sampled: Option<Instant>,
+    /// Whether it answered the last time.
+    answers: bool,
 }
 
 /// A message under way, and when it was last hidden.
@@ -136,11 +140,14 @@ impl Desk {
             return;
         }
         let mut polls = 1;
+        // Whether a queue answers at all is not worth waiting for.
+        let wait = if self.answers { POLL } else { Duration::ZERO };
         loop {
             let mut full = true;
-            for messages in futures::future::join_all((0..polls).map(|_| queue.take(HIDDEN))).await {
+            for messages in futures::future::join_all((0..polls).map(|_| queue.take(wait, HIDDEN))).await {
                 match messages {
                     Ok(messages) => {
+                        self.answers = true;
                         self.ctx.stream.health.queue(owners, &self.url, None, &self.ctx);
                         full &= messages.len() == BATCH;
                         for message in messages {
@@ -148,6 +155,7 @@ impl Desk {
                         }
                     }
                     Err(error) => {
+                        self.answers = false;
                         self.ctx.stream.health.queue(owners, &self.url, Some(&error), &self.ctx);
                         tokio::time::sleep(AGAIN).await;
                         return;

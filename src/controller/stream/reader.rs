@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use kube::ResourceExt;
 use tokio::sync::Semaphore;
 
-use super::baseline;
+use super::{actors, baseline};
 use crate::api::account::Sweep;
 use crate::api::{AwsAccount, AwsEndpoint, EndpointPolicy, REQUESTED_AT};
 use crate::aws::Class;
@@ -94,7 +94,7 @@ async fn read(ctx: &Arc<Context>, hint: Hint) {
 }
 
 fn has_open_drift(ctx: &Context, name: &str) -> bool {
-    let open = |d: &crate::api::Drift| d.spec.endpoint == name && episode::is_open(d);
+    let open = |d: &crate::api::Drift| d.spec.endpoint == name && (episode::is_open(d) || actors::is_sought(ctx, d));
     ctx.stores.drifts.find(open).is_some()
 }
 

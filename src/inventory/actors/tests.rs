@@ -90,7 +90,12 @@ impl Case {
     fn of(target: Target, address: &[(&str, &str)], path: &str, observed: Value, deployed: Option<&str>) -> Self {
         Case {
             target,
-            address: address.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect(),
+            // As snapshots have it: what tags are put on is an ARN.
+            address: address
+                .iter()
+                .chain(&[("resourceArn", "arn:…")])
+                .map(|(k, v)| ((*k).into(), (*v).into()))
+                .collect(),
             change: Change {
                 path: path.into(),
                 from: (!observed.is_null()).then_some(observed),

@@ -32,6 +32,7 @@ mod service;
 mod sim;
 mod state;
 mod store;
+mod sts;
 mod switches;
 mod trail;
 

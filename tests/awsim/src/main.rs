@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tokio::net::TcpListener;
 
 const USAGE: &str = "usage: awsim --listen 127.0.0.1:PORT [--quotas] [--seed FILE] [--account 111122223333]
-             [--region eu-west-1] [--switch NAME=VALUE]... [--deliver QUEUE_URL]...";
+             [--region eu-west-1] [--sts http://127.0.0.1:PORT] [--switch NAME=VALUE]... [--deliver QUEUE_URL]...";
 
 struct Arguments {
     listen: SocketAddr,
@@ -35,6 +35,7 @@ fn arguments(mut words: impl Iterator<Item = String>) -> Result<Arguments, Strin
             }
             "--account" => options.account = value()?,
             "--region" => options.region = value()?,
+            "--sts" => options.sts = Some(value()?),
             "--switch" => {
                 let text = value()?;
                 let (name, position) = text

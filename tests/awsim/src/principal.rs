@@ -75,6 +75,25 @@ pub(crate) struct Caller {
     pub(crate) face: Arc<Face>,
 }
 
+/// The access key id that a call is signed with.
+pub(crate) fn access_key(headers: &HeaderMap) -> &str {
+    scope(headers).split('/').next().unwrap_or_default()
+}
+
+/// `KEY/DATE/REGION/SERVICE/aws4_request`.
+fn scope(headers: &HeaderMap) -> &str {
+    let signed = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    signed
+        .and_then(|text| text.split_once("Credential="))
+        .map_or("", |(_, rest)| rest.split([',', ' ']).next().unwrap_or_default())
+}
+
+/// Whether a key says by itself whose it is: `AKIA`, 12 digits and a name.
+pub(crate) fn is_named(access_key_id: &str) -> bool {
+    let digits = access_key_id.strip_prefix("AKIA").and_then(|rest| rest.get(..12));
+    digits.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_digit())) && access_key_id.len() > 16
+}
+
 /// Reads the caller. A registered key wins; then `AKIA` + 12 digits + name; then the default account.
 pub(crate) fn caller(
     headers: &HeaderMap,
@@ -88,10 +107,7 @@ pub(crate) fn caller(
             .and_then(|value| value.to_str().ok())
             .unwrap_or_default()
     };
-    let mut scope = text(AUTHORIZATION)
-        .split_once("Credential=")
-        .map_or("", |(_, rest)| rest.split([',', ' ']).next().unwrap_or_default())
-        .split('/');
+    let mut scope = scope(headers).split('/');
     let access_key_id = scope.next().unwrap_or_default().to_owned();
     let region = scope
         .nth(1)

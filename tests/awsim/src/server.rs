@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 
 use crate::control::{self, PREFIX};
 use crate::sim::{Awsim, Options};
+use crate::sts;
 
 /// Serves the simulator until the future is dropped. The wall clock is read here and nowhere else.
 pub async fn serve(sim: Awsim, listener: TcpListener) {
@@ -50,6 +51,7 @@ async fn one(sim: Awsim, request: Request<Incoming>) -> Result<Response<Full<Byt
     if request.uri().path().starts_with(PREFIX) {
         return Ok(control::control(&sim, &request, Timestamp::now()).map(Full::new));
     }
+    sts::meet(&sim, request.headers()).await;
     let answer = sim.answer(&request, Timestamp::now());
     if !answer.delay.is_zero() {
         tokio::time::sleep(answer.delay).await;

@@ -46,6 +46,8 @@ pub struct Options {
     pub trail_kept: usize,
     /// How long after a call LookupEvents tells of it; AWS takes minutes.
     pub lookup_delay: Duration,
+    /// `http://127.0.0.1:PORT` of the STS that the server asks who is behind a key that it does not know.
+    pub sts: Option<String>,
 }
 
 impl Default for Options {
@@ -59,6 +61,7 @@ impl Default for Options {
             calls_kept: 100_000,
             trail_kept: 20_000,
             lookup_delay: Duration::ZERO,
+            sts: None,
         }
     }
 }
@@ -85,6 +88,7 @@ struct Inner {
     state: Mutex<State>,
     hook: Mutex<Option<Hook>>,
     lines: Lines,
+    asking: tokio::sync::Mutex<()>,
 }
 
 pub(crate) struct State {
@@ -153,6 +157,7 @@ impl Awsim {
             state: Mutex::new(state),
             hook: Mutex::new(None),
             lines: Lines::default(),
+            asking: tokio::sync::Mutex::default(),
         }))
     }
 
@@ -162,6 +167,23 @@ impl Awsim {
 
     pub(crate) fn lines(&self) -> Lines {
         self.0.lines.clone()
+    }
+
+    /// The STS that knows keys which are not known here.
+    pub(crate) fn sts(&self) -> Option<&str> {
+        self.0.options.sts.as_deref()
+    }
+
+    /// Held by whoever asks it.
+    pub(crate) async fn asking(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.0.asking.lock().await
+    }
+
+    /// Whether nobody knows who is behind a key.
+    pub(crate) fn is_stranger(&self, access_key_id: &str) -> bool {
+        !access_key_id.is_empty()
+            && !principal::is_named(access_key_id)
+            && !self.state().principals.contains_key(access_key_id)
     }
 
     pub(crate) fn region(&self) -> &str {

@@ -55,6 +55,7 @@ impl World {
         let options = awsim::Options {
             account: account_id.clone(),
             region: REGION.into(),
+            sts: Some(cluster::moto()),
             ..awsim::Options::default()
         };
         let (sim, address, running) = awsim::start(options).await.unwrap();
