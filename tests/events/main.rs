@@ -8,6 +8,7 @@ mod support;
 
 mod asides;
 mod asked;
+mod clean;
 mod listening;
 mod lookup;
 mod queue;

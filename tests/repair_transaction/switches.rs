@@ -34,6 +34,9 @@ const POSITIONS: &[(&str, &str)] = &[
     ("new-method-settings", "defaults"),
     ("security-policy-change", "updating"),
     ("security-policy-change", "at-once"),
+    // Nothing of a repair rests on the trail.
+    ("trail-masks-values", "off"),
+    ("trail-masks-values", "on"),
 ];
 
 #[test]

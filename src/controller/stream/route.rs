@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::{Patch, PatchParams};
+use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt};
 
 use super::files;
@@ -19,6 +20,9 @@ use crate::inventory::events::{Aside, Event, Fault, Item, Pointer};
 use crate::inventory::hints::{Hint, Receipt};
 use crate::inventory::trail::Way;
 use crate::judge::snapshot::EndpointId;
+
+/// After a write that met a newer one.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// A clock of AWS's and the own one differ by less.
 const CLOCKS: Duration = Duration::from_mins(1);
@@ -169,25 +173,26 @@ async fn hand_over(ctx: Arc<Context>, name: String, message: String, receipt: Ar
 /// Writes the release into the Drift; gives what the message came to.
 async fn release(ctx: &Context, pointer: &Pointer, message_id: &str) -> Result<&'static str, status::Error> {
     let api: Api<Drift> = Api::namespaced(ctx.client.clone(), &pointer.namespace);
-    for _ in 0..5 {
-        let drift = match status::bounded(api.get(&pointer.name)).await {
-            Ok(drift) => drift,
-            Err(status::Error::Gone) => return Ok("no_such_drift"),
-            Err(error) => return Err(error),
+    let reference = ObjectRef::new(&pointer.name).within(&pointer.namespace);
+    for _ in 0..10 {
+        // It was told from here: what is not here is not there any more.
+        let Some(drift) = ctx.stores.drifts.get(&reference) else {
+            return Ok("no_such_drift");
         };
         let kind = released(ctx, &drift, pointer);
         if kind != "released" {
             return Ok(kind);
         }
-        let mut after = drift.clone();
+        let mut after = Drift::clone(&drift);
         after.status.get_or_insert_default().released = Some(Release {
             plan_digest: pointer.plan_digest.clone(),
             message_id: message_id.to_owned(),
             at: Time(ctx.now()),
         });
-        match status::write(&api, &drift, &after).await {
+        match status::write(&api, drift.as_ref(), &after).await {
             Ok(_) => return Ok(kind),
-            Err(status::Error::Conflict) => {}
+            // The watch brings what is newer.
+            Err(status::Error::Conflict) => tokio::time::sleep(AGAIN).await,
             Err(error) => return Err(error),
         }
     }
