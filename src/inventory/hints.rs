@@ -3,7 +3,7 @@
 //! A burst on one endpoint is one reading. A message is dealt with once a reading that began after it came was judged: until
 //! then it is its queue's, and comes again if this process ends.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -22,6 +22,8 @@ pub struct Receipt {
     pub taken: Instant,
     open: AtomicUsize,
     done: UnboundedSender<String>,
+    /// Endpoints of it that were handed over to whoever acts for them.
+    handed: Mutex<HashSet<String>>,
 }
 
 impl Receipt {
@@ -32,6 +34,7 @@ impl Receipt {
             taken: Instant::now(),
             open: AtomicUsize::new(1),
             done,
+            handed: Mutex::default(),
         })
     }
 
@@ -52,6 +55,12 @@ impl Receipt {
         if self.open.fetch_sub(1, Ordering::SeqCst) == 1 {
             let _ = self.done.unbounded_send(self.handle.clone());
         }
+    }
+
+    /// Whether this endpoint of the message is handed over for the first time: a file may name it thousands of times.
+    pub fn is_first(&self, name: &str) -> bool {
+        let mut handed = self.handed.lock().unwrap_or_else(PoisonError::into_inner);
+        handed.insert(name.to_owned())
     }
 
     /// Whether something is still to be done.
@@ -303,6 +312,16 @@ mod tests {
         assert!(deleted.try_recv().is_err(), "an older reading was judged");
         hints.judged("a", begun);
         assert_eq!(deleted.try_recv().unwrap(), "m");
+    }
+
+    #[test]
+    fn an_endpoint_of_a_message_is_handed_over_once_and_of_each_message() {
+        let (done, _deleted) = mpsc::unbounded();
+        let one = Receipt::new("m".into(), done.clone());
+        let asked = ["a", "a", "b", "a"].map(|name| one.is_first(name));
+        assert_eq!(asked, [true, false, true, false]);
+        let again = Receipt::new("m, taken again".into(), done);
+        assert!(again.is_first("a"), "the first time may have failed");
     }
 
     #[test]

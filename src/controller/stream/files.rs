@@ -3,6 +3,8 @@
 use std::sync::{Arc, OnceLock};
 
 use aws_sdk_s3::Client;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
 use tokio::sync::Semaphore;
 
 use super::route::{self, Route};
@@ -59,6 +61,12 @@ struct Message<'a> {
     receipt: &'a Arc<Receipt>,
 }
 
+/// The region in which S3 says that the bucket is, when it was asked in another: one bucket holds the trails of many.
+fn elsewhere<E>(error: &SdkError<E, HttpResponse>, asked: &str) -> Option<String> {
+    let region = error.raw_response()?.headers().get("x-amz-bucket-region")?;
+    (region != asked).then(|| region.to_owned())
+}
+
 /// Why a file was not read to its end.
 enum Trouble {
     Fault(Fault),
@@ -68,8 +76,17 @@ enum Trouble {
 impl Message<'_> {
     async fn read(&self, owner: &AwsAccount, file: &TrailFile) -> Result<(), Trouble> {
         let region = owner.spec.regions.first().cloned().unwrap_or_default();
-        let s3 = Client::new(&self.ctx.sessions.of(&owner.spec).inbound(&region));
-        let object = s3.get_object().bucket(&file.bucket).key(&file.key).send().await;
+        let session = self.ctx.sessions.of(&owner.spec);
+        let get = |region: &str| {
+            let s3 = Client::new(&session.inbound(region));
+            s3.get_object().bucket(&file.bucket).key(&file.key).send()
+        };
+        let mut object = get(&region).await;
+        if let Err(error) = &object
+            && let Some(elsewhere) = elsewhere(error, &region)
+        {
+            object = get(&elsewhere).await;
+        }
         let mut body = object
             .map_err(|error| Trouble::Aws(Error::from_sdk("GetObject", &error)))?
             .body;
@@ -102,5 +119,32 @@ impl Message<'_> {
                 Err(fault) => self.ctx.metrics.count(route::fault(fault)),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_smithy_runtime_api::http::StatusCode;
+    use aws_smithy_types::body::SdkBody;
+
+    use super::*;
+
+    #[test]
+    fn a_bucket_in_another_region_is_asked_there() {
+        for (says, status, wanted, why) in [
+            (Some("us-east-1"), 301, Some("us-east-1"), "S3 says where it is"),
+            (Some("us-east-1"), 400, Some("us-east-1"), "signed for another region"),
+            (Some("eu-west-1"), 403, None, "it is here, and refuses"),
+            (None, 404, None, "there is no such bucket"),
+        ] {
+            let mut answer = HttpResponse::new(StatusCode::try_from(status).unwrap(), SdkBody::empty());
+            if let Some(region) = says {
+                answer.headers_mut().insert("x-amz-bucket-region", region);
+            }
+            let error = SdkError::service_error(std::io::Error::other("refused"), answer);
+            assert_eq!(elsewhere(&error, "eu-west-1").as_deref(), wanted, "{why}");
+        }
+        let unanswered = SdkError::<std::io::Error, HttpResponse>::timeout_error("late");
+        assert_eq!(elsewhere(&unanswered, "eu-west-1"), None, "nobody said anything");
     }
 }

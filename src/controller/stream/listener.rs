@@ -139,30 +139,33 @@ impl Desk {
             tokio::time::sleep(Duration::from_millis(100)).await;
             return;
         }
-        let mut polls = 1;
+        let (began, mut polls) = (Instant::now(), 1);
         // Whether a queue answers at all is not worth waiting for.
         let wait = if self.answers { POLL } else { Duration::ZERO };
         loop {
             let mut full = true;
+            let mut failed = None;
+            // What the others took is read even when one of them failed.
             for messages in futures::future::join_all((0..polls).map(|_| queue.take(wait, HIDDEN))).await {
                 match messages {
                     Ok(messages) => {
-                        self.answers = true;
-                        self.ctx.stream.health.queue(owners, &self.url, None, &self.ctx);
                         full &= messages.len() == BATCH;
                         for message in messages {
                             self.read(message, owners);
                         }
                     }
-                    Err(error) => {
-                        self.answers = false;
-                        self.ctx.stream.health.queue(owners, &self.url, Some(&error), &self.ctx);
-                        tokio::time::sleep(AGAIN).await;
-                        return;
-                    }
+                    Err(error) => failed = Some(error),
                 }
             }
-            if !full || self.under_way.len() >= UNDER_WAY {
+            self.answers = failed.is_none();
+            let health = &self.ctx.stream.health;
+            health.queue(owners, &self.url, failed.as_ref(), &self.ctx);
+            if failed.is_some() {
+                tokio::time::sleep(AGAIN).await;
+                return;
+            }
+            // However many there are, those under way are to be hidden anew in time.
+            if !full || self.under_way.len() >= UNDER_WAY || began.elapsed() >= HIDE_AGAIN {
                 return;
             }
             polls = POLLS;

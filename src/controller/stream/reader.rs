@@ -75,6 +75,7 @@ async fn read(ctx: &Arc<Context>, hint: Hint) {
             ctx.inventory.vanished(&hint.name);
             ctx.stream.trail.forget(&hint.id);
             ctx.wake.endpoint(&hint.name);
+            ctx.stream.hints.judged(&hint.name, begun); // of what is gone nothing more is judged
             ctx.stream.hints.settled(hint);
         }
         Err(error) => {

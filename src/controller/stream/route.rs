@@ -11,7 +11,7 @@ use kube::{Api, ResourceExt};
 
 use super::files;
 use crate::api::drift::{Drift, Phase, Release};
-use crate::api::policy::Via;
+use crate::api::policy::{EndpointType, Via};
 use crate::api::{AwsAccount, AwsEndpoint, REQUESTED_AT};
 use crate::aws::budget::Priority;
 use crate::controller::context::Context;
@@ -72,12 +72,15 @@ impl Route<'_> {
         if event.masked {
             self.ctx.metrics.count("masked");
         }
-        for endpoint in &event.endpoints {
-            let Some(account) = self.account(endpoint) else {
-                continue;
-            };
-            let new = self.ctx.stream.trail.note(event, way);
-            self.ctx.metrics.count(if new { "call" } else { "duplicate" });
+        let watched = |id| self.account(id).map(|account| (id, account));
+        let mine: Vec<_> = event.endpoints.iter().filter_map(watched).collect();
+        if mine.is_empty() {
+            return;
+        }
+        // A call that names two endpoints is one call, and new to both of them.
+        let new = self.ctx.stream.trail.note(event, way);
+        self.ctx.metrics.count(if new { "call" } else { "duplicate" });
+        for (endpoint, account) in mine {
             let name = names::endpoint(endpoint);
             self.ctx.stream.health.told(&account.name_any(), event.time, self.ctx);
             // Own repairs are read back by whoever makes them, and a reading that began well after the call shows it.
@@ -112,6 +115,10 @@ impl Route<'_> {
             self.ctx.metrics.count("region_not_watched");
             return None;
         }
+        if !plausible(endpoint) {
+            self.ctx.metrics.count("no_endpoint");
+            return None;
+        }
         Some(owner.clone())
     }
 
@@ -121,7 +128,7 @@ impl Route<'_> {
             let mut hint = Hint::new(name, endpoint.clone(), Priority::Hint);
             hint.receipts.push(self.receipt.held());
             self.ctx.stream.hints.push(hint);
-        } else {
+        } else if self.receipt.is_first(&name) {
             tokio::spawn(hand_over(
                 self.ctx.clone(),
                 name,
@@ -154,6 +161,16 @@ impl Route<'_> {
             }
         });
     }
+}
+
+/// Whether an endpoint may have this id. One that AWS never gives would be asked for in vain, again and again.
+fn plausible(endpoint: &EndpointId) -> bool {
+    let id = endpoint.id.as_str();
+    let known = |c: char| match endpoint.type_ {
+        EndpointType::RestApi => c.is_ascii_alphanumeric() || matches!(c, '-' | '_'),
+        EndpointType::DomainName => c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '*'),
+    };
+    !id.is_empty() && id.len() <= 255 && !id.starts_with('.') && id.chars().all(known)
 }
 
 /// Another replica acts for the account: the hint is made durable as a request on the object, which that one sees.
@@ -251,5 +268,40 @@ pub fn fault(why: Fault) -> &'static str {
         Fault::TooDeep => "too_deep",
         Fault::UnknownShape => "unknown_shape",
         Fault::Incomplete => "incomplete",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_aws_never_gives_as_an_id_is_no_endpoint() {
+        let (api, domain) = (EndpointType::RestApi, EndpointType::DomainName);
+        for (type_, id, wanted, why) in [
+            (api, "a1b2c3d4e5", true, "an API"),
+            (api, "..", false, "a path is no id"),
+            (api, "a1/stages/prod", false, "nor is part of one"),
+            (api, "", false, "nothing"),
+            (domain, "api.example.com", true, "a domain name"),
+            (domain, "*.example.com", true, "a wildcard"),
+            (domain, "../restapis", false, "a path is no name"),
+            (domain, "api.example.com\n", false, "nor are two lines"),
+        ] {
+            let id = EndpointId {
+                account_id: "111122223333".into(),
+                region: "eu-west-1".into(),
+                type_,
+                id: id.into(),
+            };
+            assert_eq!(plausible(&id), wanted, "{why}");
+        }
+        let long = EndpointId {
+            account_id: "111122223333".into(),
+            region: "eu-west-1".into(),
+            type_: domain,
+            id: "a".repeat(256),
+        };
+        assert!(!plausible(&long), "no name is so long");
     }
 }
