@@ -55,7 +55,7 @@ demo: ## the story from drift to repair, on a real Kubernetes
 	$(call say,The demo)
 	$(PYTHON) demo/demo.py $(ARGS)
 
-bench: ## measure check, sweeps of the controller and the AWS simulator over 500 APIs
+bench: ## measure check, sweeps of the controller, the stream of events and the AWS simulator over 500 APIs
 	$(call say,Building plumbline and the AWS simulator)
 	cargo build $(LOCKED) --release --workspace --bins
 	$(call say,The measurements)

@@ -64,7 +64,8 @@ class Awsim:
         self._child = Child("awsim", [program, *words], folder / f"awsim-{apis}.log", watchdog)
         self._child.await_ready(lambda: "listening on" in self._child.tail(), deadline=120)
         self.url = self._child.tail().partition("listening on ")[2].split()[0]
-        self.live = Live(self._child.pid)
+        self.pid = self._child.pid
+        self.live = Live(self.pid)
 
     def close(self) -> None:
         self._child.stop()
@@ -79,11 +80,27 @@ class Awsim:
     def forget(self) -> None:
         self._control("DELETE")
 
+    def deliver(self, queue: str) -> None:
+        """From here on every write of everybody goes to a queue, as a trail and EventBridge would send it."""
+        ask(f"{self.url}/_awsim/deliver", "PUT", body=json.dumps({"queueUrl": queue}))
+
     def _control(self, verb: str) -> dict:
-        request = urllib.request.Request(f"{self.url}/_awsim/calls", method=verb)
-        straight = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with contextlib.closing(straight.open(request, timeout=60)) as answer:
-            return json.load(answer)
+        return json.loads(ask(f"{self.url}/_awsim/calls", verb))
+
+
+def ask(url: str, verb: str = "GET", body: str | None = None, **headers: str) -> bytes:
+    """One request over loopback, past any proxy."""
+    data = None if body is None else body.encode()
+    request = urllib.request.Request(url, method=verb, data=data, headers=headers)
+    straight = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with contextlib.closing(straight.open(request, timeout=60)) as answer:
+        return answer.read()
+
+
+def signed(service: str, who: str) -> str:
+    """An Authorization header of somebody in the account. Nobody here checks the signature; awsim reads the name out of the key."""
+    scope = f"AKIA{ACCOUNT}{who.upper()}/20260101/{REGION}/{service}/aws4_request"
+    return f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=none"
 
 
 def fleet(apis: int) -> dict:

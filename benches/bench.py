@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Measures Plumbline over a fleet of REST APIs: `plumbline check`, sweeps of the controller, and the simulator itself.
+"""Measures Plumbline over a fleet of REST APIs: `plumbline check`, sweeps of the controller, the stream of events, and the
+simulator itself.
 
 Whole processes of a release build, by the operating system's own accounting, several runs after one to warm up: the
 median, and between which values all of them were.
@@ -18,6 +19,7 @@ import tempfile  # noqa: E402
 
 import aws  # noqa: E402
 import meter  # noqa: E402
+import stream  # noqa: E402
 from cluster import ROOT, Lab, LabError, Watchdog  # noqa: E402
 from sweeps import Controllers  # noqa: E402
 
@@ -105,7 +107,13 @@ def main() -> int:
     parser.add_argument("--apis", type=int, default=500, help="how many (%(default)s)")
     parser.add_argument("--runs", type=int, default=10, help="of each check (%(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="of the controller; 0 needs no Kubernetes (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=10, help="that changes are made for the stream; 0 without it (%(default)s)")
+    parser.add_argument("--rate", type=float, default=50, help="changes a second (%(default)s)")
+    parser.add_argument("--only", choices=["stream"], help="that part alone")
+    parser.add_argument("--load", type=lambda text: slice(int(text) - 1, int(text)), default=slice(None), help="of the stream, one alone: 1 to 5")
     words = parser.parse_args()
+    if words.rate * words.seconds > words.apis:
+        parser.error(f"{words.rate:g} changes a second for {words.seconds:g} s need so many APIs: --apis")
     words.binaries = words.binaries.absolute()
     if missing := [name for name in ("plumbline", "awsim") if not (words.binaries / name).exists()]:
         print(f"{words.binaries} has no {' and no '.join(missing)}: use `make bench`, which builds them", file=sys.stderr)
@@ -121,6 +129,8 @@ def main() -> int:
 def measure(words: argparse.Namespace) -> None:
     with contextlib.ExitStack() as closing:
         folder = pathlib.Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="plumbline-bench-")))
+        if words.only == "stream":
+            return stream.measure(words, folder)
         watchdog = closing.enter_context(contextlib.closing(Watchdog()))
         sts = closing.enter_context(contextlib.closing(aws.Sts()))
         awsim = closing.enter_context(contextlib.closing(aws.Awsim(words.binaries / "awsim", folder, watchdog, words.apis)))
@@ -131,6 +141,8 @@ def measure(words: argparse.Namespace) -> None:
         print(f"\n{PEER}")
         if words.rounds:
             sweeps(awsim, sts, words)
+        if words.seconds:
+            stream.measure(words, folder)
         simulator(served, words, folder, watchdog)
 
 

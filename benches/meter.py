@@ -9,6 +9,7 @@ import sys
 import time
 
 ONE = pathlib.Path(__file__).with_name("one.py")
+SHARES = {"p90": 0.9, "p99": 0.99}
 _libc = ctypes.CDLL(None)
 
 
@@ -76,7 +77,6 @@ class Live:
     def peak(self) -> float:
         return self._status("VmHWM")
 
-
     def _status(self, field: str) -> float:
         for line in pathlib.Path(f"/proc/{self._pid}/status").read_text().splitlines():
             if line.startswith(f"{field}:"):
@@ -94,6 +94,16 @@ def table(costs: list[Cost], wall: str = "wall time") -> None:
     for name, unit, digits, values in rows:
         middle, least, most = (f"{value:.{digits}f}" for value in (statistics.median(values), min(values), max(values)))
         line(name, f"{middle} {unit}", f"{least} to {most}")
+
+
+def spread(name: str, seconds: list[float], of: int) -> None:
+    """How a span was distributed, in milliseconds. `of`: so many there should be."""
+    if not seconds:
+        return line(name, "none", f"0 of {of}")
+    ordered = sorted(1000 * s for s in seconds)
+    at = {name: ordered[min(len(ordered) - 1, int(len(ordered) * share))] for name, share in SHARES.items()}
+    told = ", ".join(f"{name} {value:,.0f}" for name, value in at.items())
+    line(name, f"{statistics.median(ordered):,.0f} ms", f"{told}, least {ordered[0]:,.0f}, most {ordered[-1]:,.0f}; {len(ordered)} of {of}")
 
 
 def counts(name: str, found: dict[str, int], of: str = "calls") -> None:

@@ -15,7 +15,7 @@ POLICY = ("endpointpolicy/https-only", "--namespace", "payments")
 ACCOUNT = "awsaccount/prod"
 PATIENCE = "--timeout=300s"
 # What a controller writes whether or not it sweeps.
-ASIDE = {"leases", "events"}
+ASIDE = frozenset({"leases", "events"})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Controllers:
 
     def __init__(self, lab: Lab, program: pathlib.Path, awsim: Awsim, environment: dict[str, str], apis: int) -> None:
         self._lab, self._program, self._awsim, self._environment, self._apis = lab, program, awsim, environment, apis
-        self._read = 0
+        self._writes = Writes(lab.audit_log)
         for namespace in (NAMESPACE, "payments"):
             lab.kubectl("create", "namespace", namespace)
 
@@ -41,7 +41,7 @@ class Controllers:
         self._lab.kubectl("apply", "-f", HERE / "account.yaml", "-f", ROOT / "demo" / "policy.yaml")
         with contextlib.ExitStack() as closing:
             self._awsim.forget()
-            self._written()
+            self._writes.since()
             child, live = self._start()
             closing.callback(child.stop, 10.0)
             first = self._first(live)
@@ -64,14 +64,14 @@ class Controllers:
         self._wait(*POLICY, f"--for=jsonpath={{.status.endpoints}}={self._apis}")
         self._wait(*POLICY, "--for=condition=Compliant")
         self._wait(ACCOUNT, "--for=jsonpath={.status.lastSweepTime}")
-        return Sweep(live.cost(), self._calls(), self._written())
+        return Sweep(live.cost(), self._calls(), self._writes.since())
 
     def _again(self, live: Live, name: str) -> Sweep:
         """Asked for as a person asks: by an annotation. Until the account says that it was done."""
         live.restart()
         self._lab.kubectl("annotate", ACCOUNT, "--overwrite", f"plumbline.dev/requestedAt={name}")
         self._wait(ACCOUNT, f"--for=jsonpath={{.status.lastHandledReconcileAt}}={name}")
-        return Sweep(live.cost(), self._calls(), self._written())
+        return Sweep(live.cost(), self._calls(), self._writes.since())
 
     def _wait(self, *words: str) -> None:
         self._lab.kubectl("wait", *words, PATIENCE)
@@ -81,10 +81,17 @@ class Controllers:
         self._awsim.forget()
         return found
 
-    def _written(self) -> dict[str, int]:
-        """What the controller wrote since this was last asked, as the API server's audit log has it."""
+
+class Writes:
+    """What the controller wrote, as the API server's audit log has it."""
+
+    def __init__(self, log: pathlib.Path) -> None:
+        self._log, self._read = log, 0
+
+    def since(self, aside: frozenset[str] = ASIDE) -> dict[str, int]:
+        """Since this was last asked, by what was written; what was refused because it stood otherwise is counted by itself."""
         found: dict[str, int] = {}
-        with open(self._lab.audit_log, "rb") as log:
+        with open(self._log, "rb") as log:
             log.seek(self._read)
             text = log.read()
         end = text.rfind(b"\n") + 1
@@ -92,8 +99,10 @@ class Controllers:
         for event in map(json.loads, text[:end].splitlines()):
             reads = event["verb"] in ("get", "list", "watch")
             what = event.get("objectRef", {})
-            if reads or what.get("resource") in ASIDE or event.get("userAgent", "").startswith("kubectl"):
+            if reads or what.get("resource") in aside or event.get("userAgent", "").startswith("kubectl"):
                 continue
             name = "/".join(filter(None, [what.get("resource"), what.get("subresource")]))
+            if event.get("responseStatus", {}).get("code") == 409:
+                name += " (conflicts)"
             found[name] = found.get(name, 0) + 1
         return found

@@ -219,5 +219,11 @@ class Lab:
         self.kubectl("apply", "--server-side", "-f", pathlib.Path(definitions).absolute())
         self.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
 
+    @property
+    def pids(self) -> dict[str, int]:
+        """What runs, by its name: to be measured."""
+        children = [*self._plane.children(), *([self._moto.child] if self._moto else [])]
+        return {child.name: child.pid for child in children}
+
     def _dead(self) -> list:
         return [*self._plane.dead(), *(self._moto.dead() if self._moto else [])]

@@ -66,7 +66,7 @@ class Moto:
         self._python = python
         self._logs = logs
         self._watchdog = watchdog
-        self._child: Child | None = None
+        self.child: Child | None = None
         self.url = ""
 
     def start(self) -> None:
@@ -75,7 +75,7 @@ class Moto:
     def _start(self) -> None:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
-        self._child = Child(
+        self.child = Child(
             "moto",
             [self._python, "-m", "moto.server", "-H", "127.0.0.1", "-p", port],
             self._logs / "moto.log",
@@ -87,11 +87,11 @@ class Moto:
             AWS_CONFIG_FILE=os.devnull,
             AWS_EC2_METADATA_DISABLED="true",
         )
-        self._child.await_ready(lambda: answers(f"{self.url}/moto-api/data.json"))
+        self.child.await_ready(lambda: answers(f"{self.url}/moto-api/data.json"))
 
     def stop(self) -> None:
-        if self._child:
-            self._child.stop()
+        if self.child:
+            self.child.stop()
 
     def dead(self) -> list[Child]:
-        return [self._child] if self._child and not self._child.alive() else []
+        return [self.child] if self.child and not self.child.alive() else []

@@ -57,9 +57,13 @@ class Plane:
         for name in reversed(list(self._children)):
             self._children.pop(name).stop()
 
+    def children(self) -> list[Child]:
+        """Everything that was started and not stopped."""
+        return list(self._children.values())
+
     def dead(self) -> list[Child]:
         """Those that ended by themselves."""
-        return [child for child in self._children.values() if not child.alive()]
+        return [child for child in self.children() if not child.alive()]
 
     def stop_apiserver(self, grace: float) -> None:
         """Take the API server away; without grace it is a crash. Everything else stays, and so does the data."""
