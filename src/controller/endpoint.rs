@@ -100,7 +100,9 @@ pub async fn reconcile(endpoint: Arc<AwsEndpoint>, ctx: Arc<Context>) -> Result<
         },
     )
     .await?;
-    ctx.stream.hints.judged(&name, reading.begun);
+    for took in ctx.stream.hints.judged(&name, reading.begun) {
+        ctx.metrics.judged.observe(took.as_secs_f64());
+    }
     let reverts = Reverts {
         ctx: &ctx,
         case: &case,

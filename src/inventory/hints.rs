@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::channel::mpsc::UnboundedSender;
 use tokio::sync::Notify;
@@ -206,11 +206,12 @@ impl Hints {
         }
     }
 
-    /// A reading that began at `begun` was judged, and what follows from it is persisted.
-    pub fn judged(&self, name: &str, begun: Instant) {
+    /// A reading that began at `begun` was judged, and what follows from it is persisted. Gives how long ago the messages
+    /// were taken that waited for it.
+    pub fn judged(&self, name: &str, begun: Instant) -> Vec<Duration> {
         let mut state = self.state();
         let Some(unjudged) = state.unjudged.get_mut(name) else {
-            return;
+            return vec![];
         };
         let (done, still): (Vec<_>, Vec<_>) = unjudged.receipts.drain(..).partition(|(at, _)| *at <= begun);
         unjudged.receipts = still;
@@ -219,9 +220,12 @@ impl Hints {
             state.unjudged.remove(name);
         }
         drop(state);
+        let mut took = Vec::new();
         for (_, receipt) in done {
+            took.push(receipt.taken.elapsed());
             receipt.done();
         }
+        took
     }
 
     /// The request that a reading which began at `begun` answers.
@@ -308,9 +312,9 @@ mod tests {
         let taken = hints.try_next().unwrap();
         let begun = before + std::time::Duration::from_secs(1);
         hints.read(taken, begun);
-        hints.judged("a", before);
+        assert!(hints.judged("a", before).is_empty());
         assert!(deleted.try_recv().is_err(), "an older reading was judged");
-        hints.judged("a", begun);
+        assert_eq!(hints.judged("a", begun).len(), 1, "how long the message took");
         assert_eq!(deleted.try_recv().unwrap(), "m");
     }
 
