@@ -13,9 +13,9 @@ use crate::api::drift::Change;
 use crate::api::policy::Target;
 use crate::aws::apigateway::properties;
 use crate::aws::apigateway::writers::{self, DEPLOYERS, Wrote};
-use crate::judge::path::Path;
+use crate::judge::path::{self, Path};
 use crate::judge::snapshot::EndpointId;
-use crate::judge::table::Property;
+use crate::judge::table::{Property, Repair};
 
 /// What is to be explained.
 #[derive(Clone, Copy, Debug)]
@@ -98,7 +98,9 @@ pub fn wrote_between<'e>(
     until: Timestamp,
     except: &str,
 ) -> Option<&'e Event> {
-    events.iter().find(|event| {
+    let mut edits: Vec<&Event> = events.iter().collect();
+    edits.sort_by_key(|event| (event.time, &event.id));
+    edits.into_iter().find(|event| {
         event.endpoints.contains(rest_api)
             && event.time >= after
             && event.time <= until
@@ -117,13 +119,22 @@ pub fn explain<'e>(question: &Question<'_>, events: &'e [Event], own: &Own) -> E
     newest.dedup_by(|a, b| a.id == b.id);
     let deployed = deployment(question, &newest);
     let deployer = deployed.filter(|event| !own.is_own(&event.principal));
-    // What callers meet was edited before it was deployed.
-    let until = deployed.map_or(question.before, |event| event.time);
+    // What callers meet was edited before the deployment was made, which may be long before a stage was pointed at it.
+    let met = |event: &&&Event| {
+        question
+            .deployments
+            .values()
+            .any(|id| event.deployment.as_ref() == Some(id))
+    };
+    let made = newest.iter().filter(met).map(|event| event.time).max();
+    let until = deployed.map(|event| event.time).into_iter().chain(made).min();
+    let until = until.unwrap_or(question.before);
     newest.retain(|event| event.time <= until && writers::is_of(&event.name, &event.parameters, question.address));
-    let explained = question
+    let parts = question
         .changes
         .iter()
-        .filter_map(|change| editor(question.target, change, &newest, own));
+        .flat_map(|change| parts(question.target, change));
+    let explained = parts.filter_map(|part| editor(&part, &newest, own));
     let mut counts: Vec<(usize, &Event)> = Vec::new();
     for event in explained {
         match counts.iter_mut().find(|(_, known)| known.id == event.id) {
@@ -149,10 +160,65 @@ fn deployment<'e>(question: &Question<'_>, newest: &[&'e Event]) -> Option<&'e E
             }
         })
     };
-    // One that does not show where it pointed is believed only if no other shows it.
-    [true, false]
-        .into_iter()
-        .find_map(|sure| newest.iter().find(|event| pointed(event, sure)).copied())
+    let is_canary = |event: &Event| writers::is_canary(&event.name, &event.parameters);
+    // One that does not show where it pointed is believed only if no other shows it. Who made a canary of a deployment did
+    // not bring it to all callers: whoever promoted it did.
+    let find = |sure, canary| {
+        let mut all = newest.iter().copied();
+        all.find(|event| is_canary(event) == canary && pointed(event, sure))
+    };
+    find(true, false)
+        .or_else(|| find(false, false))
+        .or_else(|| find(true, true))
+}
+
+/// One thing of a change that calls write by itself: a property, a tag or a list's member.
+struct Part {
+    target: Target,
+    at: Path,
+    property: &'static Property,
+    observed: Option<Value>,
+}
+
+/// What a change is made of. Tags and lists are written one by one: those that differ are looked for.
+fn parts(target: Target, change: &Change) -> Vec<Part> {
+    let Ok(at) = Path::parse(&change.path) else {
+        return vec![];
+    };
+    let Some(property) = properties::table(target).property(&at) else {
+        return vec![];
+    };
+    let part = |at: Path, observed: Option<&Value>| Part {
+        target,
+        at,
+        property,
+        observed: observed.cloned(),
+    };
+    let (from, to) = (change.from.as_ref(), change.to.as_ref());
+    let each: Vec<Part> = match property.repair {
+        _ if property.path.len() != at.keys().len() => vec![],
+        Repair::Tags => {
+            let of = |tags: Option<&Value>| tags.and_then(Value::as_object).cloned().unwrap_or_default();
+            let (is, shall) = (of(from), of(to));
+            let keys: BTreeSet<&String> = is.keys().chain(shall.keys()).collect();
+            let differ = keys
+                .into_iter()
+                .filter(|key| !path::same(is.get(*key), shall.get(*key)));
+            differ.map(|key| part(at.then(key), is.get(key))).collect()
+        }
+        Repair::Members { .. } => {
+            let of = |list: Option<&Value>| list.and_then(Value::as_array).cloned().unwrap_or_default();
+            let (is, shall) = (of(from), of(to));
+            let more = is.iter().filter(|one| !shall.contains(one)).map(|one| (one, Some(one)));
+            let less = shall.iter().filter(|one| !is.contains(one)).map(|one| (one, None));
+            let named = more
+                .chain(less)
+                .filter_map(|(one, observed)| Some((one.as_str()?, observed)));
+            named.map(|(name, observed)| part(at.then(name), observed)).collect()
+        }
+        _ => vec![],
+    };
+    if each.is_empty() { vec![part(at, from)] } else { each }
 }
 
 /// What one event says of one property.
@@ -169,16 +235,14 @@ enum Says {
 }
 
 /// The event that explains one change. `newest`: events on the resource, the newest first.
-fn editor<'e>(target: Target, change: &Change, newest: &[&'e Event], own: &Own) -> Option<&'e Event> {
-    let at = Path::parse(&change.path).ok()?;
-    let property = properties::table(target).property(&at)?;
+fn editor<'e>(part: &Part, newest: &[&'e Event], own: &Own) -> Option<&'e Event> {
     let mut shown = None;
     let mut perhaps = None;
     // What happened within one second has no order.
     for second in newest.chunk_by(|a, b| a.time == b.time) {
         let said: Vec<(&Event, Says)> = second
             .iter()
-            .filter_map(|event| Some((*event, says(target, property, &at, change.from.as_ref(), event)?)))
+            .filter_map(|event| Some((*event, says(part, event)?)))
             .collect();
         let first = |wanted: Says| said.iter().find(|(_, says)| *says == wanted).map(|(event, _)| *event);
         if let Some(event) = first(Says::This) {
@@ -204,23 +268,25 @@ fn editor<'e>(target: Target, change: &Change, newest: &[&'e Event], own: &Own) 
 }
 
 /// What an event did to a property; nothing, if it did not touch it.
-fn says(target: Target, property: &Property, at: &Path, observed: Option<&Value>, event: &Event) -> Option<Says> {
-    let whole = property.path.len() == at.keys().len();
+fn says(part: &Part, event: &Event) -> Option<Says> {
+    let Part { property, at, .. } = part;
+    let observed = part.observed.as_ref();
+    let below = at.keys().len().saturating_sub(property.path.len());
     let same = |written: Option<&Value>| {
-        if !whole {
-            return Says::Something; // of a part of it no event tells
-        }
-        if (property.same)(written, observed) {
-            Says::This
-        } else {
-            Says::Other
-        }
+        let is_same = match (below, property.repair) {
+            (0, _) => (property.same)(written, observed),
+            (1, Repair::Tags | Repair::Members { .. }) => path::same(written, observed),
+            _ => return Says::Something, // of a part of it no event tells
+        };
+        if is_same { Says::This } else { Says::Other }
     };
-    Some(match writers::wrote(&event.name, &event.parameters, target, at) {
+    Some(match writers::wrote(&event.name, &event.parameters, part.target, at) {
         Wrote::Nothing => return None,
         Wrote::Something => Says::Something,
         Wrote::Perhaps => Says::Perhaps,
         Wrote::Absent => same(None),
+        Wrote::Member if observed.is_some() => Says::This,
+        Wrote::Member => Says::Other,
         Wrote::Value(value) => match value.as_str() {
             Some(text) => written(text, same),
             None => same(Some(value)),
@@ -228,6 +294,9 @@ fn says(target: Target, property: &Property, at: &Path, observed: Option<&Value>
         Wrote::Text(text) => written(text, same),
     })
 }
+
+/// Of longer texts of events only a beginning may be kept.
+const WHOLE: usize = 4090;
 
 /// Patches write texts: `true` is a boolean where one is observed, a policy a document.
 fn written(text: &str, same: impl Fn(Option<&Value>) -> Says) -> Says {
@@ -240,6 +309,7 @@ fn written(text: &str, same: impl Fn(Option<&Value>) -> Says) -> Says {
     }
     match serde_json::from_str(text) {
         Ok(value) => same(Some(&value)),
+        Err(_) if text.len() > WHOLE => Says::Something,
         Err(_) => plain,
     }
 }

@@ -118,23 +118,62 @@ pub fn writers(target: Target, at: &Path) -> Vec<&'static str> {
     };
     let mut found = match property.repair {
         Repair::Patch { operation, .. } | Repair::Members { operation, .. } => vec![operation],
-        Repair::Tags => vec!["TagResource", "UntagResource"],
-        Repair::None(_) => vec![],
+        Repair::Tags => {
+            let made = match target {
+                Target::RestApi => "CreateRestApi",
+                Target::DomainName => "CreateDomainName",
+                Target::Stage | Target::Method => "CreateStage",
+            };
+            return vec!["TagResource", "UntagResource", made];
+        }
+        Repair::None(_) => by_hand(target, property)
+            .map(|(operation, _)| operation)
+            .into_iter()
+            .collect(),
     };
     let first = at.keys().first().map_or("", String::as_str);
     found.extend::<&[&str]>(match (target, first) {
-        // Of another service, or kept for ever.
-        (Target::Stage, "webAclArn") => &[],
+        // Of another service.
+        (Target::Stage, "webAclArn") | (Target::RestApi, _) => &[],
         (Target::Stage, _) => &["CreateDeployment", "CreateStage"],
         (Target::Method, "methodIntegration") => &["DeleteIntegration", "PutIntegration"],
         (Target::Method, _) => &["DeleteMethod", "PutMethod"],
         (Target::DomainName, _) => &["CreateDomainName"],
-        (Target::RestApi, _) => &[],
     });
     if matches!(target, Target::RestApi | Target::Method) {
         found.extend(WHOLE);
     }
+    found.extend(responses(property));
     found
+}
+
+/// How a property is patched that no repair patches: what is not safe is done all the same.
+fn by_hand(target: Target, property: &Property) -> Option<(&'static str, &'static str)> {
+    match (target, property.path) {
+        (Target::RestApi, ["endpointConfiguration", "types"]) => {
+            Some(("UpdateRestApi", "/endpointConfiguration/types"))
+        }
+        (Target::DomainName, ["endpointConfiguration", "types"]) => {
+            Some(("UpdateDomainName", "/endpointConfiguration/types"))
+        }
+        (Target::Method, ["methodIntegration", "credentials"]) => Some(("UpdateIntegration", "/credentials")),
+        (Target::Stage, ["canarySettings"]) => Some(("UpdateStage", "/canarySettings")),
+        (Target::Stage, ["deploymentId"]) => Some(("UpdateStage", "/deploymentId")),
+        _ => None,
+    }
+}
+
+/// Operations that write one of a method's responses.
+fn responses(property: &Property) -> &'static [&'static str] {
+    match property.path {
+        ["methodResponses"] => &["DeleteMethodResponse", "PutMethodResponse", "UpdateMethodResponse"],
+        ["methodIntegration", "integrationResponses"] => &[
+            "DeleteIntegrationResponse",
+            "PutIntegrationResponse",
+            "UpdateIntegrationResponse",
+        ],
+        _ => &[],
+    }
 }
 
 /// What a call did to a property.
@@ -146,6 +185,8 @@ pub enum Wrote<'a> {
     Text(&'a str),
     /// It wrote this value, as a document has it.
     Value(&'a Value),
+    /// It added the list's member.
+    Member,
     /// It took the property away.
     Absent,
     /// It wrote something that the event does not show.
@@ -154,8 +195,8 @@ pub enum Wrote<'a> {
     Perhaps,
 }
 
-/// What a call did to the property at a path, by its parameters as a trail shows them. That it was made on the right resource
-/// is for `is_of` to say.
+/// What a call did to the property at a path, by its parameters as a trail shows them. A tag's key and a list's member stand
+/// as the path's last key. That it was made on the right resource is for `is_of` to say.
 pub fn wrote<'a>(operation: &str, parameters: &'a Value, target: Target, at: &Path) -> Wrote<'a> {
     let Some(property) = properties::table(target).property(at) else {
         return Wrote::Nothing;
@@ -171,23 +212,84 @@ pub fn wrote<'a>(operation: &str, parameters: &'a Value, target: Target, at: &Pa
                 entry(property, path, at).as_deref(),
             );
         }
-        Repair::Members { operation: own, path } if own == operation => return patched(path, input, None),
-        Repair::Tags => return tagged(operation, parameters, input, at),
+        Repair::Members { operation: own, path } if own == operation => {
+            return match at.keys().get(property.path.len()) {
+                Some(member) => member_patched(path, member, input),
+                None => patched(path, input, None),
+            };
+        }
+        Repair::Tags if matches!(operation, "TagResource" | "UntagResource") => {
+            return tagged(operation, parameters, input, at);
+        }
+        Repair::None(_) => {
+            if let Some((own, path)) = by_hand(target, property)
+                && own == operation
+            {
+                return patched(path, input, None);
+            }
+        }
         _ => {}
     }
     if !writers(target, at).contains(&operation) {
         return Wrote::Nothing;
     }
-    match operation {
+    if responses(property).contains(&operation) {
+        return Wrote::Something;
+    }
+    let member = match property.repair {
+        Repair::Members { .. } => at.keys().get(property.path.len()),
+        _ => None,
+    };
+    let keys = if member.is_some() {
+        property.path.len()
+    } else {
+        at.keys().len()
+    };
+    let keys = &at.keys()[..keys];
+    let wrote = match operation {
         "DeleteIntegration" | "DeleteMethod" => Wrote::Absent,
-        "PutIntegration" => put(input, &at.keys()[1..]),
-        // Only what it names: everything else of the stage stays.
-        "CreateDeployment" => match put(input, at.keys()) {
+        "PutIntegration" => put(input, &keys[1..]),
+        "CreateDeployment" => deployed(input, keys),
+        "ImportRestApi" | "PutRestApi" => Wrote::Something,
+        // A new API has methods only if they are another one's.
+        "CreateRestApi" if target == Target::Method => {
+            if input.get("cloneFrom").is_some() {
+                Wrote::Something
+            } else {
+                Wrote::Nothing
+            }
+        }
+        // What is made has the tags that are named, and no others.
+        _ if matches!(property.repair, Repair::Tags) => match keys.get(1) {
+            Some(key) => input
+                .get("tags")
+                .and_then(|tags| tags.get(key))
+                .map_or(Wrote::Absent, Wrote::Value),
+            None => Wrote::Something,
+        },
+        _ => put(input, keys),
+    };
+    match (member, wrote) {
+        (Some(member), Wrote::Value(Value::Array(all))) => {
+            let found = all.iter().find(|one| one.as_str() == Some(member));
+            found.map_or(Wrote::Absent, Wrote::Value)
+        }
+        (_, wrote) => wrote,
+    }
+}
+
+/// What a deployment to a stage did to the stage: only what it names, everything else stays.
+fn deployed<'a>(input: &'a Value, keys: &[String]) -> Wrote<'a> {
+    match keys.first().map_or("", String::as_str) {
+        // With these settings it goes to the canary.
+        "deploymentId" if input.get("canarySettings").is_some_and(Value::is_object) => Wrote::Nothing,
+        "deploymentId" => Wrote::Something,
+        // `description` is the deployment's own.
+        "description" => input.get("stageDescription").map_or(Wrote::Nothing, Wrote::Value),
+        _ => match put(input, keys) {
             Wrote::Something => Wrote::Nothing,
             wrote => wrote,
         },
-        "ImportRestApi" | "PutRestApi" => Wrote::Something,
-        _ => put(input, at.keys()),
     }
 }
 
@@ -220,6 +322,14 @@ pub fn is_of(operation: &str, parameters: &Value, address: &std::collections::BT
             (label, None) => label == "restApiId" || (label == "domainName" && operation == "CreateDomainName"),
         }
     })
+}
+
+/// Whether a call deployed to a stage's canary alone.
+pub fn is_canary(operation: &str, parameters: &Value) -> bool {
+    operation == "CreateDeployment"
+        && input(operation, parameters)
+            .get("canarySettings")
+            .is_some_and(Value::is_object)
 }
 
 /// The deployment that a call pointed a stage at: its id, or none where the event does not show it.
@@ -299,6 +409,25 @@ fn patched<'a>(path: &str, input: &'a Value, entry: Option<&str>) -> Wrote<'a> {
     perhaps
 }
 
+/// What the last patch operation did that concerns one member of a list: the path names it, and no value does.
+fn member_patched<'a>(list: &str, member: &str, input: &'a Value) -> Wrote<'a> {
+    let escaped = member.replace('~', "~0").replace('/', "~1");
+    for patch in patches(input).rev() {
+        let (op, at) = (text(patch, "op"), text(patch, "path"));
+        if at == list {
+            return if op == "remove" {
+                Wrote::Absent
+            } else {
+                Wrote::Something
+            };
+        }
+        if at.strip_prefix(list).and_then(|rest| rest.strip_prefix('/')) == Some(&escaped) {
+            return if op == "remove" { Wrote::Absent } else { Wrote::Member };
+        }
+    }
+    Wrote::Nothing
+}
+
 /// What the body of a call that writes everything says of a path.
 fn put<'a>(input: &'a Value, keys: &[String]) -> Wrote<'a> {
     let mut value = input;
@@ -316,7 +445,7 @@ fn put<'a>(input: &'a Value, keys: &[String]) -> Wrote<'a> {
 
 fn tagged<'a>(operation: &str, parameters: &'a Value, input: &'a Value, at: &Path) -> Wrote<'a> {
     let Some(key) = at.keys().get(1) else {
-        return Wrote::Something;
+        return Wrote::Something; // some tag, of which it is not told
     };
     match operation {
         "TagResource" => {
@@ -374,6 +503,18 @@ mod tests {
 
     use super::*;
 
+    /// What the simulated service can be asked to write.
+    const WRITES: &str = "CreateRestApi ImportRestApi UpdateRestApi DeleteRestApi PutRestApi CreateResource UpdateResource \
+        DeleteResource PutMethod UpdateMethod DeleteMethod PutMethodResponse UpdateMethodResponse \
+        DeleteMethodResponse PutIntegration UpdateIntegration DeleteIntegration PutIntegrationResponse \
+        UpdateIntegrationResponse DeleteIntegrationResponse CreateDeployment UpdateDeployment DeleteDeployment \
+        CreateStage UpdateStage DeleteStage FlushStageCache FlushStageAuthorizersCache CreateAuthorizer \
+        UpdateAuthorizer DeleteAuthorizer CreateRequestValidator UpdateRequestValidator DeleteRequestValidator \
+        CreateModel UpdateModel DeleteModel PutGatewayResponse UpdateGatewayResponse DeleteGatewayResponse \
+        CreateDomainName UpdateDomainName DeleteDomainName CreateBasePathMapping UpdateBasePathMapping \
+        DeleteBasePathMapping UpdateAccount GenerateClientCertificate UpdateClientCertificate \
+        DeleteClientCertificate CreateVpcLink UpdateVpcLink DeleteVpcLink TagResource UntagResource";
+
     #[test]
     fn every_write_of_the_service_is_known_and_none_twice() {
         let mut all: Vec<&str> = EDITS.iter().chain(OTHERS).copied().collect();
@@ -381,11 +522,15 @@ mod tests {
         let count = all.len();
         all.dedup();
         assert_eq!(count, all.len());
+        for known in WRITES.split_whitespace() {
+            assert!(all.binary_search(&known).is_ok(), "{known} is not known");
+        }
         assert!(is_edit("PutIntegration") && !is_edit("CreateDeployment"));
         assert!(is_edit("UpdateSomethingNew"), "what is not known may be an edit");
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "one row for each way in which a call writes")]
     fn what_a_call_did_to_a_property_is_read_from_its_parameters() {
         use Wrote::{Absent, Nothing, Perhaps, Something, Text};
         let patch = |op: &str, path: &str, value: &str| json!([{"op": op, "path": path, "value": value}]);

@@ -1,3 +1,5 @@
+mod parts;
+
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -22,6 +24,7 @@ fn own() -> Own {
 }
 
 /// A call in that second.
+#[expect(clippy::needless_pass_by_value, reason = "rows write `json!` in place")]
 fn call(second: i64, who: &str, name: &str, parameters: Value) -> Event {
     let mut whole = json!({"restApiId": "a1"});
     for (key, value) in parameters.as_object().unwrap() {
@@ -126,6 +129,9 @@ impl Case {
     }
 }
 
+/// A drift, what was told, who edited and who deployed, and why.
+type Row = (Case, Vec<Event>, (Option<String>, Option<String>), &'static str);
+
 /// The URI of an integration, drafted alone or deployed.
 fn of_uri(deployed: Option<&str>) -> Case {
     let address = [("restApiId", "a1"), ("resourceId", "r1"), ("httpMethod", "GET")];
@@ -166,7 +172,7 @@ fn the_event_that_explains_this_property_is_chosen() {
     let elsewhere = json!({"resourceId": "r2", "httpMethod": "GET"});
     let allow = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "execute-api:Invoke", "Resource": "*"}]});
     let alike = json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": ["execute-api:Invoke"], "Resource": "*"}});
-    let rows: Vec<(Case, Vec<Event>, (Option<String>, Option<String>), &str)> = vec![
+    let rows: Vec<Row> = vec![
         (
             of_uri(None),
             vec![uri(10, ANNA, "http://x")],
