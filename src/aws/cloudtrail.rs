@@ -126,7 +126,7 @@ impl CloudTrail {
                 Ok(_) => {
                     stopped = Some(format!(
                         "trail {name} is stopped: `aws cloudtrail start-logging --name {arn}`"
-                    ))
+                    ));
                 }
                 // An organisation's trail belongs to another account, which alone may ask for its status.
                 Err(_) if trail.is_organization_trail() == Some(true) => return Ok(Recording::By(name.to_owned())),

@@ -131,17 +131,14 @@ impl Hints {
     /// Asks for an endpoint to be read. One that waits already is read once for all.
     pub fn push(&self, hint: Hint) {
         let mut state = self.state();
-        match state.waiting.get_mut(&hint.name) {
-            Some(waiting) => {
-                waiting.receipts.extend(hint.receipts);
-                waiting.asked = hint.asked.or(waiting.asked.take());
-                // What is more urgent comes first in the order of priorities.
-                waiting.priority = waiting.priority.min(hint.priority);
-            }
-            None => {
-                state.order.push_back(hint.name.clone());
-                state.waiting.insert(hint.name.clone(), hint);
-            }
+        if let Some(waiting) = state.waiting.get_mut(&hint.name) {
+            waiting.receipts.extend(hint.receipts);
+            waiting.asked = hint.asked.or(waiting.asked.take());
+            // What is more urgent comes first in the order of priorities.
+            waiting.priority = waiting.priority.min(hint.priority);
+        } else {
+            state.order.push_back(hint.name.clone());
+            state.waiting.insert(hint.name.clone(), hint);
         }
         drop(state);
         self.more.notify_one();

@@ -191,8 +191,8 @@ pub fn settle(
         return (Some(baseline), Some(rest));
     }
     match search(ctx, account, id, &baseline) {
-        Search::Running => (Some(baseline), None), // it wakes the endpoint
-        Search::No => (Some(baseline), None),
+        // One that runs wakes the endpoint.
+        Search::Running | Search::No => (Some(baseline), None),
         Search::Nobody(made) => {
             let proof = format!("CloudTrail shows no edit between {made}, when it was deployed, and {read_at}");
             (Some(with(baseline, proof)), None)

@@ -182,7 +182,7 @@ impl Sight<'_> {
             message,
             pending_edits,
             calls: part.plan.calls(&self.transaction.endpoint.id),
-            stages: part.plan.deploy.iter().cloned().collect(),
+            stages: part.plan.deploy.to_vec(),
         };
         if part.stages()
             && part.redeploy != Redeploy::Always
