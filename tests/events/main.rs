@@ -14,4 +14,5 @@ mod lookup;
 mod queue;
 mod repair_queue;
 mod shapes;
+mod shared;
 mod told;
