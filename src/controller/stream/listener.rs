@@ -230,13 +230,17 @@ impl Desk {
     }
 }
 
-/// Deletes what was dealt with, as long as somebody listens.
+/// Deletes what was dealt with, as long as somebody listens: as many batches at once as are taken at once, so that none waits
+/// until it comes again.
 async fn delete(queue: watch::Receiver<Option<Queue>>, dealt_with: UnboundedReceiver<String>) {
-    let mut batches = dealt_with.ready_chunks(BATCH);
-    while let Some(receipts) = batches.next().await {
-        let Some(queue) = queue.borrow().clone() else { continue };
-        if let Err(error) = queue.delete(&receipts).await {
-            tracing::debug!(%error, "messages were not deleted: they come again");
-        }
-    }
+    let batches = dealt_with.ready_chunks(BATCH);
+    let queue = &queue;
+    batches
+        .for_each_concurrent(POLLS, |receipts| async move {
+            let Some(queue) = queue.borrow().clone() else { return };
+            if let Err(error) = queue.delete(&receipts).await {
+                tracing::debug!(%error, "messages were not deleted: they come again");
+            }
+        })
+        .await;
 }
