@@ -3,7 +3,6 @@
 use plumbline::api::Drift;
 
 use crate::queue::Listening;
-use crate::support::aws::Developer;
 use crate::support::seen::CLEAR_TEXT;
 use crate::support::{World, phase, reason, until};
 
