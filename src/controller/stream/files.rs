@@ -80,27 +80,26 @@ impl Message<'_> {
                 Trouble::Aws(error)
             })?;
             let Some(chunk) = chunk else { break };
-            self.take(records.push(&chunk).map_err(Trouble::Fault)?);
+            records
+                .push(&chunk, &mut |item| self.take(item))
+                .map_err(Trouble::Fault)?;
             tokio::task::yield_now().await; // a large file is no reason for others to wait
         }
-        self.take(records.finish().map_err(Trouble::Fault)?);
-        Ok(())
+        records.finish(&mut |item| self.take(item)).map_err(Trouble::Fault)
     }
 
-    fn take(&self, items: Vec<Result<Item, Fault>>) {
+    fn take(&self, item: Result<Item, Fault>) {
         let route = Route {
             ctx: self.ctx,
             owners: self.owners,
             message_id: self.id,
             receipt: self.receipt,
         };
-        for item in items {
-            match item {
-                // A file that names files would go on for ever.
-                Ok(Item::File(_)) => self.ctx.metrics.count("foreign_file"),
-                Ok(item) => route.item(&item, Way::Told),
-                Err(fault) => self.ctx.metrics.count(route::fault(fault)),
-            }
+        match item {
+            // A file that names files would go on for ever.
+            Ok(Item::File(_)) => self.ctx.metrics.count("foreign_file"),
+            Ok(item) => route.item(&item, Way::Told),
+            Err(fault) => self.ctx.metrics.count(route::fault(fault)),
         }
     }
 }
