@@ -18,6 +18,8 @@ use crate::inventory::trail::Way;
 
 /// So many files are read at once: each takes some memory for its stream.
 const AT_ONCE: usize = 4;
+/// So much is unzipped in one go: it may come to a thousand times as much.
+const PIECE: usize = 16 * 1024;
 
 fn places() -> &'static Semaphore {
     static PLACES: OnceLock<Semaphore> = OnceLock::new();
@@ -97,27 +99,27 @@ impl Message<'_> {
                 Trouble::Aws(error)
             })?;
             let Some(chunk) = chunk else { break };
-            self.take(records.push(&chunk).map_err(Trouble::Fault)?);
-            tokio::task::yield_now().await; // a large file is no reason for others to wait
+            for piece in chunk.chunks(PIECE) {
+                let each = &mut |item| self.take(item);
+                records.push(piece, each).map_err(Trouble::Fault)?;
+                tokio::task::yield_now().await; // a large file is no reason for others to wait
+            }
         }
-        self.take(records.finish().map_err(Trouble::Fault)?);
-        Ok(())
+        records.finish(&mut |item| self.take(item)).map_err(Trouble::Fault)
     }
 
-    fn take(&self, items: Vec<Result<Item, Fault>>) {
+    fn take(&self, item: Result<Item, Fault>) {
         let route = Route {
             ctx: self.ctx,
             owners: self.owners,
             message_id: self.id,
             receipt: self.receipt,
         };
-        for item in items {
-            match item {
-                // A file that names files would go on for ever.
-                Ok(Item::File(_)) => self.ctx.metrics.count("foreign_file"),
-                Ok(item) => route.item(&item, Way::Told),
-                Err(fault) => self.ctx.metrics.count(route::fault(fault)),
-            }
+        match item {
+            // A file that names files would go on for ever.
+            Ok(Item::File(_)) => self.ctx.metrics.count("foreign_file"),
+            Ok(item) => route.item(&item, Way::Told),
+            Err(fault) => self.ctx.metrics.count(route::fault(fault)),
         }
     }
 }

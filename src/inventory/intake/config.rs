@@ -8,8 +8,9 @@ use crate::api::{DOMAIN_NAME, REST_API, STAGE};
 use crate::inventory::events::{Aside, Fault, Item};
 use crate::judge::snapshot::EndpointId;
 
-/// One notification: the `detail` of an event, or the message of Config's own topic.
-pub fn notification(detail: &Value) -> Result<Item, Fault> {
+/// One notification: the `detail` of an event, or the message of Config's own topic. What it does not say of account and
+/// region stands in its envelope.
+pub fn notification(detail: &Value, envelope: &Value) -> Result<Item, Fault> {
     let item = match text(detail, "messageType") {
         "ConfigurationItemChangeNotification" => detail.get("configurationItem"),
         "OversizedConfigurationItemChangeNotification" => detail.get("configurationItemSummary"),
@@ -22,8 +23,11 @@ pub fn notification(detail: &Value) -> Result<Item, Fault> {
     if ![REST_API, STAGE, DOMAIN_NAME].contains(&type_) {
         return Ok(Item::Aside(Aside::OtherService));
     }
-    let region = text(item, "awsRegion");
-    let account = text(item, "awsAccountId");
+    let said = |name, outside| match text(item, name) {
+        "" => text(envelope, outside),
+        inside => inside,
+    };
+    let (account, region) = (said("awsAccountId", "account"), said("awsRegion", "region"));
     // The ARN says it all; an id alone is that of an API or a domain name.
     let named = [text(item, "ARN"), text(item, "arn"), text(item, "resourceId")];
     let found = named.iter().find_map(|name| endpoint(type_, name));

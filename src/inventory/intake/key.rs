@@ -18,9 +18,10 @@ pub fn item(bucket: &str, key: &str, encoded: bool) -> Item {
     };
     let is = |text: &str, digits: usize| text.len() == digits && text.bytes().all(|b| b.is_ascii_digit());
     let dated = is(account, 12) && is(year, 4) && is(month, 2) && is(day, 2);
+    let named = file.starts_with(&format!("{account}_CloudTrail_{region}_")) && file.ends_with(".json.gz");
     match *kind {
         "CloudTrail-Digest" => Item::Aside(Aside::Digest),
-        "CloudTrail" if dated && file.ends_with(".json.gz") => Item::File(TrailFile {
+        "CloudTrail" if dated && named => Item::File(TrailFile {
             bucket: bucket.to_owned(),
             account_id: (*account).to_owned(),
             region: (*region).to_owned(),
@@ -36,8 +37,10 @@ pub fn decode(key: &str) -> String {
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while let Some(byte) = bytes.get(at) {
-        let code = bytes.get(at + 1..at + 3).and_then(|hex| std::str::from_utf8(hex).ok());
-        let code = code.and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        let hex = |at: usize| bytes.get(at).and_then(|b| char::from(*b).to_digit(16));
+        let code = hex(at + 1)
+            .zip(hex(at + 2))
+            .and_then(|(high, low)| u8::try_from(high * 16 + low).ok());
         match (byte, code) {
             (b'%', Some(code)) => {
                 decoded.push(code);

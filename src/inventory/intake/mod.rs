@@ -13,6 +13,8 @@ mod key;
 mod payload;
 mod record;
 mod shape;
+#[cfg(test)]
+mod tests;
 
 use super::events::{Fault, Item};
 
@@ -30,6 +32,8 @@ pub struct Reading {
     pub items: Vec<Item>,
     /// What was not, each once.
     pub faults: Vec<Fault>,
+    /// So much its payloads came to, unzipped.
+    unzipped: usize,
 }
 
 impl Reading {

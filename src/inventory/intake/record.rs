@@ -13,6 +13,12 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 /// A text of a call that is kept: paths and values of patches are shorter, templates need not be whole.
 const LONGEST: usize = 4096;
+/// So many values are kept of a call's parameters.
+const MOST: usize = 5_000;
+/// No ARN is longer. What says who called goes into objects of Kubernetes, which take no text of any length.
+const ARN: usize = 2048;
+/// No event's name or id is longer, nor a name, an address, or what is shown of a program's.
+const NAME: usize = 256;
 
 /// A field's text, or nothing.
 pub fn text<'a>(of: &'a Value, name: &str) -> &'a str {
@@ -31,15 +37,16 @@ pub fn record(record: &Value) -> Result<Item, Fault> {
     if record.get("errorCode").is_some_and(|code| !code.is_null()) {
         return Ok(Item::Aside(Aside::FailedCall));
     }
-    if record.get("readOnly").and_then(Value::as_bool) == Some(true) || name.starts_with("Get") {
+    let reads = name.starts_with("Get") || name.starts_with("TestInvoke");
+    if reads || record.get("readOnly").and_then(Value::as_bool) == Some(true) {
         return Ok(Item::Aside(Aside::ReadOnly));
     }
     let parameters = record.get("requestParameters").unwrap_or(&Value::Null);
+    let response = record.get("responseElements").unwrap_or(&Value::Null);
     // HTTP and WebSocket APIs: the same source and names, other ids.
-    if parameters.get("apiId").is_some() {
+    if parameters.get("apiId").is_some() || response.get("apiId").is_some() {
         return Ok(Item::Aside(Aside::OtherService));
     }
-    let response = record.get("responseElements").unwrap_or(&Value::Null);
     let (account_id, region) = (text(record, "recipientAccountId"), text(record, "awsRegion"));
     let named = named(name, parameters, response);
     if named.is_empty() {
@@ -47,9 +54,13 @@ pub fn record(record: &Value) -> Result<Item, Fault> {
     }
     let time: Option<Timestamp> = text(record, "eventTime").parse().ok();
     let id = text(record, "eventID");
-    let (Some(time), false) = (time, account_id.is_empty() || region.is_empty() || id.is_empty()) else {
+    let whole = [account_id, region, id].iter().all(|text| !text.is_empty());
+    let (Some(time), true) = (time, whole) else {
         return Err(Fault::Incomplete);
     };
+    if [name, account_id, region, id].iter().any(|text| text.len() > NAME) {
+        return Err(Fault::TooLarge);
+    }
     let endpoint = |(type_, id): (EndpointType, String)| EndpointId {
         account_id: account_id.to_owned(),
         region: region.to_owned(),
@@ -62,9 +73,9 @@ pub fn record(record: &Value) -> Result<Item, Fault> {
         time,
         endpoints: named.into_iter().map(endpoint).collect(),
         principal: principal(record.get("userIdentity").unwrap_or(&Value::Null)),
-        source_address: text(record, "sourceIPAddress").to_owned(),
-        user_agent: text(record, "userAgent").chars().take(256).collect(),
-        parameters: cut(parameters),
+        source_address: short(text(record, "sourceIPAddress"), NAME).to_owned(),
+        user_agent: short(text(record, "userAgent"), NAME).to_owned(),
+        parameters: cut(parameters, &mut { MOST }),
         deployment: (name == "CreateDeployment" && !text(response, "id").is_empty())
             .then(|| text(response, "id").to_owned()),
         masked: is_masked(parameters),
@@ -121,19 +132,23 @@ fn principal(identity: &Value) -> Principal {
         "IdentityCenterUser" => identity.get("onBehalfOf").map(|user| text(user, "userId")),
         _ => None,
     };
-    let own = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let own = |text: &str, most| (!text.is_empty()).then(|| short(text, most).to_owned());
+    // An AWS service, another account and some federated principals have no ARN.
+    let instead = match type_ {
+        "AWSAccount" => text(identity, "accountId"),
+        _ => text(identity, "principalId"),
+    };
     Principal {
-        type_: type_.to_owned(),
-        // An AWS service and some federated principals have no ARN.
-        arn: own(arn).unwrap_or_else(|| text(identity, "principalId").to_owned()),
-        issuer: own(issuer),
-        federated_name: federated_name.and_then(own),
-        invoked_by: own(text(identity, "invokedBy")),
+        type_: short(type_, NAME).to_owned(),
+        arn: own(arn, ARN).or_else(|| own(instead, ARN)).unwrap_or_default(),
+        issuer: own(issuer, ARN),
+        federated_name: federated_name.and_then(|name| own(name, NAME)),
+        invoked_by: own(text(identity, "invokedBy"), NAME),
     }
 }
 
-/// A principal in a few words: `role/Dev/anna`, `user/anna`, `sso/Dev/anna@example.com`, `federated/anna`, `root`, or a
-/// service's name.
+/// A principal in a few words: `role/Dev/anna`, `user/anna`, `sso/Dev/anna@example.com`, `federated/anna`, `root`,
+/// `account/111122223333`, a service's name, or what an identity provider calls a person.
 pub fn name(principal: &Principal) -> String {
     let resource = principal.arn.splitn(6, ':').nth(5).unwrap_or_default();
     let mut parts = resource.split('/');
@@ -152,6 +167,7 @@ pub fn name(principal: &Principal) -> String {
                 _ => format!("role/{role}/{session}"),
             }
         }
+        ("AWSAccount", "") => format!("account/{}", principal.arn),
         (_, "user") => format!("user/{}", resource.rsplit('/').next().unwrap_or_default()),
         _ => match (&principal.invoked_by, &principal.federated_name) {
             (Some(service), _) => service.clone(),
@@ -186,19 +202,29 @@ impl From<&Event> for Actor {
     }
 }
 
-/// What is kept of a call's parameters: long texts are cut.
-fn cut(parameters: &Value) -> Value {
+/// At most so many bytes of it.
+fn short(text: &str, most: usize) -> &str {
+    &text[..text.floor_char_boundary(most)]
+}
+
+/// What is kept of a call's parameters: long texts are cut, and of very many values the first.
+fn cut(parameters: &Value, left: &mut usize) -> Value {
     match parameters {
-        Value::String(text) if text.len() > LONGEST => {
-            Value::String(text[..text.floor_char_boundary(LONGEST)].to_owned())
-        }
-        Value::Array(all) => Value::Array(all.iter().take(1000).map(cut).collect()),
+        Value::String(text) => Value::String(short(text, LONGEST).to_owned()),
+        Value::Array(all) => Value::Array(all.iter().map_while(|one| counted(one, left)).collect()),
         Value::Object(fields) => {
-            let fields = fields.iter().map(|(name, value)| (name.clone(), cut(value)));
+            let fields = fields.iter();
+            let fields =
+                fields.map_while(|(name, value)| Some((short(name, LONGEST).to_owned(), counted(value, left)?)));
             Value::Object(fields.collect::<Map<_, _>>())
         }
         other => other.clone(),
     }
+}
+
+fn counted(value: &Value, left: &mut usize) -> Option<Value> {
+    *left = left.checked_sub(1)?;
+    Some(cut(value, left))
 }
 
 /// Whether CloudTrail left something out.

@@ -182,7 +182,7 @@ impl Sight<'_> {
             message,
             pending_edits,
             calls: part.plan.calls(&self.transaction.endpoint.id),
-            stages: part.plan.deploy.to_vec(),
+            stages: part.plan.deploy.clone(),
         };
         if part.stages()
             && part.redeploy != Redeploy::Always
