@@ -135,6 +135,7 @@ def environment(awsim: Awsim, sts: Sts) -> dict[str, str]:
         "AWS_ACCESS_KEY_ID": f"AKIA{ACCOUNT}BENCH",
         "AWS_SECRET_ACCESS_KEY": "not checked here",
         "AWS_ENDPOINT_URL_API_GATEWAY": awsim.url,
+        "AWS_ENDPOINT_URL_CLOUDTRAIL": awsim.url,
         "AWS_ENDPOINT_URL_STS": sts.url,
         "NO_PROXY": "127.0.0.1,localhost",
     }

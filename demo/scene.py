@@ -67,6 +67,7 @@ class Scene:
             "AWS_ACCESS_KEY_ID": aws.access_key("plumbline"),
             "AWS_SECRET_ACCESS_KEY": "not checked here",
             "AWS_ENDPOINT_URL_API_GATEWAY": self.aws.awsim,
+            "AWS_ENDPOINT_URL_CLOUDTRAIL": self.aws.awsim,
             "AWS_ENDPOINT_URL_S3": self.witness.url,
             "AWS_EC2_METADATA_DISABLED": "true",
         }
