@@ -15,7 +15,7 @@ use super::context::Context;
 use super::episode::{self, Seen, Step};
 use super::outcome::Failure;
 use super::revert::Reverts;
-use super::stream::{actors, baseline, listener, reader};
+use super::stream::{actors, baseline, health, reader};
 use super::{farewell, labels, names, remedy, status, summary};
 use crate::api::condition::{self, Said};
 use crate::api::drift::{Drift, DriftSpec, Resolution};
@@ -81,7 +81,9 @@ pub async fn reconcile(endpoint: Arc<AwsEndpoint>, ctx: Arc<Context>) -> Result<
         guarded: guarded(&ctx, &steps).await,
     };
     let mut put_back = endpoint.status.as_ref().map(|s| s.put_back.clone()).unwrap_or_default();
-    suspect(&ctx, &account, &endpoint, snapshot, &steps);
+    if steps.iter().any(|step| matches!(step, Step::Open { .. })) {
+        health::suspect(&ctx, &account, &endpoint, snapshot);
+    }
     let (kept, attributing) = write_steps(&writing, &endpoint, steps, &mut put_back).await?;
     // Values with which a rule held must stand before a repair can need them after a restart.
     let seeking = seek(&ctx, &account, snapshot, &of_endpoint(&drifts, &name)).await?;
@@ -133,32 +135,6 @@ struct Counted {
     answered: Option<String>,
     /// What is known of the editor.
     baseline: Option<Baseline>,
-}
-
-/// A drift of which no event told yet, though somebody changed the endpoint since it was last judged: the account's stream
-/// has some time to tell of it.
-fn suspect(ctx: &Context, account: &AwsAccount, endpoint: &AwsEndpoint, snapshot: &Snapshot, steps: &[Step<'_>]) {
-    let known = endpoint.status.as_ref().map_or("", |s| s.digest.as_str());
-    let new = steps.iter().any(|step| matches!(step, Step::Open { .. }));
-    if !new || known.is_empty() || known == snapshot.digest || listener::queues(account).is_empty() {
-        return;
-    }
-    let swept = account.status.as_ref().and_then(|s| s.last_sweep_time.as_ref());
-    let now = ctx.now();
-    // A sweep takes as long as it is spread: what it shows last was changed since the one before.
-    let since =
-        swept.map_or(now, |at| at.0) - ctx.spans.stream_delay - now.duration_since(swept.map_or(now, |at| at.0));
-    let own = ctx.own(account);
-    let told = ctx
-        .stream
-        .trail
-        .told_since(&snapshot.endpoint, since, |event| own.is_own(&event.principal));
-    if !told {
-        let delay = Duration::try_from(ctx.spans.stream_delay).unwrap_or_default();
-        let name = account.name_any();
-        ctx.stream.health.suspect(&name, &snapshot.endpoint, since, now, delay);
-        ctx.wake.account(&name);
-    }
 }
 
 /// Whether a repair of the endpoint has begun: it comes to its end.

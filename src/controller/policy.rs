@@ -200,7 +200,8 @@ fn stale(account: &AwsAccount, swept: Timestamp, ctx: &Context) -> bool {
     ctx.now() > missed.max(swept + LEAST)
 }
 
-fn selects(
+/// Whether a policy selects an endpoint of an account, and is granted it.
+pub fn selects(
     policy: &EndpointPolicy,
     account: &AwsAccount,
     endpoint: &AwsEndpoint,

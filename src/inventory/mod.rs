@@ -104,6 +104,13 @@ impl Inventory {
         Some(reading)
     }
 
+    /// When the last reading began, if it was complete. Cheap: nothing is unpacked.
+    pub fn begun(&self, name: &str) -> Option<Instant> {
+        let readings = self.readings();
+        let complete = |entry: &&Entry| entry.failure.is_none() && entry.snapshot.is_some();
+        readings.get(name).filter(complete).map(|entry| entry.begun)
+    }
+
     fn unpack(&self, name: &str, packed: &Arc<Packed>) -> serde_json::Result<Arc<Snapshot>> {
         let whole = Arc::new(packed.unpack()?);
         if let Some(kept) = self.readings().get_mut(name).and_then(|entry| entry.snapshot.as_mut())

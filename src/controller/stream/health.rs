@@ -9,13 +9,14 @@ use kube::ResourceExt;
 
 use super::listener::queues;
 use crate::api::condition::Said;
-use crate::api::{AwsAccount, Reason, Status};
+use crate::api::{AwsAccount, AwsEndpoint, Reason, Status};
 use crate::aws::cloudtrail::Recording;
 use crate::aws::{Class, Error};
 use crate::controller::context::Context;
 use crate::controller::sweeper;
 use crate::inventory::events::Event;
 use crate::inventory::trail::Trail;
+use crate::judge::Snapshot;
 use crate::judge::snapshot::EndpointId;
 use crate::ops::metrics::Account;
 
@@ -128,6 +129,28 @@ impl Health {
         ctx.metrics.listening.get_or_create(&label).set(listening);
         let next = state.suspects.iter().map(|suspect| suspect.due).min();
         Some((said, next.map(|due| due.saturating_duration_since(Instant::now()))))
+    }
+}
+
+/// A new drift: where somebody changed the endpoint since it was last judged and no event told of it yet, the account's stream
+/// has some time to tell.
+pub fn suspect(ctx: &Context, account: &AwsAccount, endpoint: &AwsEndpoint, snapshot: &Snapshot) {
+    let known = endpoint.status.as_ref().map_or("", |s| s.digest.as_str());
+    if known.is_empty() || known == snapshot.digest || queues(account).is_empty() {
+        return;
+    }
+    let now = ctx.now();
+    let swept = account.status.as_ref().and_then(|s| s.last_sweep_time.as_ref());
+    let swept = swept.map_or(now, |at| at.0);
+    // A sweep takes as long as it is spread: what it shows last was changed since the one before.
+    let since = swept - ctx.spans.stream_delay - now.duration_since(swept);
+    let own = ctx.own(account);
+    let own = |event: &Event| own.is_own(&event.principal);
+    if !ctx.stream.trail.told_since(&snapshot.endpoint, since, own) {
+        let delay = Duration::try_from(ctx.spans.stream_delay).unwrap_or_default();
+        let name = account.name_any();
+        ctx.stream.health.suspect(&name, &snapshot.endpoint, since, now, delay);
+        ctx.wake.account(&name);
     }
 }
 

@@ -141,7 +141,7 @@ impl Desk {
         }
         let (began, mut polls) = (Instant::now(), 1);
         // Whether a queue answers at all is not worth waiting for.
-        let wait = if self.answers { POLL } else { Duration::ZERO };
+        let mut wait = if self.answers { POLL } else { Duration::ZERO };
         loop {
             let mut full = true;
             let mut failed = None;
@@ -168,7 +168,8 @@ impl Desk {
             if !full || self.under_way.len() >= UNDER_WAY || began.elapsed() >= HIDE_AGAIN {
                 return;
             }
-            polls = POLLS;
+            // What some of them brought must not wait for those that bring nothing.
+            (polls, wait) = (POLLS, Duration::ZERO);
         }
     }
 

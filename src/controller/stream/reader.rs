@@ -1,6 +1,5 @@
 //! Reads endpoints that hints name, more urgently than any sweep.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,7 +12,7 @@ use crate::api::{AwsAccount, AwsEndpoint, EndpointPolicy, REQUESTED_AT};
 use crate::aws::Class;
 use crate::aws::budget::Priority;
 use crate::controller::context::Context;
-use crate::controller::{episode, names, objects, sweeper};
+use crate::controller::{episode, objects, policy, sweeper};
 use crate::inventory::hints::Hint;
 use crate::inventory::{Hand, sweep};
 use crate::judge::select;
@@ -120,24 +119,12 @@ pub fn asked(ctx: &Context, endpoint: &AwsEndpoint) {
 /// Has every endpoint read that a policy selects in an account.
 pub fn of_policy(ctx: &Context, account: &AwsAccount, policy: &EndpointPolicy) {
     let labels = ctx.namespace_labels(&policy.namespace().unwrap_or_default());
-    let nothing = BTreeMap::new();
-    for endpoint in ctx.stores.endpoints.state() {
-        if endpoint.spec.account_id != account.spec.account_id {
-            continue;
-        }
-        let status = endpoint.status.as_ref();
-        let tags = status.map_or(&nothing, |s| &s.tags);
-        let id = EndpointId::from(&endpoint.spec);
-        let candidate = select::Candidate {
-            id: &id,
-            name: status.map_or("", |s| s.name.as_str()),
-            tags,
-        };
-        if select::selects(&policy.spec.selector, candidate) && select::granted(&account.spec, &labels, tags).is_some()
-        {
-            ctx.stream
-                .hints
-                .push(Hint::new(names::endpoint(&id), id, Priority::Sweep));
+    let of = |endpoint: &AwsEndpoint| endpoint.spec.account_id == account.spec.account_id;
+    for endpoint in ctx.stores.endpoints.state_filter(of) {
+        if policy::selects(policy, account, &endpoint, &labels) {
+            let id = EndpointId::from(&endpoint.spec);
+            let hint = Hint::new(endpoint.name_any(), id, Priority::Sweep);
+            ctx.stream.hints.push(hint);
         }
     }
 }

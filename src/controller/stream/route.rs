@@ -84,14 +84,9 @@ impl Route<'_> {
             let name = names::endpoint(endpoint);
             self.ctx.stream.health.told(&account.name_any(), event.time, self.ctx);
             // Own repairs are read back by whoever makes them, and a reading that began well after the call shows it.
-            let known = self
-                .ctx
-                .inventory
-                .get(&name)
-                .filter(|reading| reading.failure.is_none());
             let age = self.ctx.now().duration_since(event.time);
-            let shown = known.is_some_and(|reading| {
-                let since = SignedDuration::try_from(reading.begun.elapsed() + CLOCKS).unwrap_or(SignedDuration::MAX);
+            let shown = self.ctx.inventory.begun(&name).is_some_and(|begun| {
+                let since = SignedDuration::try_from(begun.elapsed() + CLOCKS).unwrap_or(SignedDuration::MAX);
                 age > since
             });
             if self.ctx.own(&account).is_own(&event.principal) || shown {
