@@ -142,8 +142,7 @@ impl Round<'_> {
             writer: &writer,
             endpoint: &id,
             exports: &self.ctx.exports,
-            // What a repair does after its deployment cannot use it yet: until then nothing goes on by it.
-            baseline: None,
+            baseline: self.endpoint.status.as_ref().and_then(|s| s.baseline.as_ref()),
         };
         let looked = match transaction.look(&snapshot, parts).await {
             Ok(looked) => looked,
@@ -185,8 +184,7 @@ impl Round<'_> {
             writer: &reader, // whoever observes never writes
             endpoint: &id,
             exports: &self.ctx.exports,
-            // What a repair does after its deployment cannot use it yet: until then nothing goes on by it.
-            baseline: None,
+            baseline: self.endpoint.status.as_ref().and_then(|s| s.baseline.as_ref()),
         };
         let Ok(looked) = transaction.look(&snapshot, parts).await else {
             return Ok(Some(LOOK_AGAIN));

@@ -165,6 +165,8 @@ pub struct Looked {
     stages: BTreeMap<String, String>,
     /// Stages that a deployment brings nothing but the repair, each with what it served before.
     clean: BTreeMap<String, Arc<Value>>,
+    /// Those of them of which the baseline says so: their exports leave something out, before as after.
+    by_baseline: BTreeSet<String>,
     /// What `disableExecuteApiEndpoint` may be: as it was read, and as it will be after the patches.
     execute_api: [Value; 2],
 }

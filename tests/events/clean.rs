@@ -4,7 +4,7 @@ use plumbline::api::Drift;
 
 use crate::queue::Listening;
 use crate::support::seen::CLEAR_TEXT;
-use crate::support::{World, reason, until};
+use crate::support::{World, phase, reason, until};
 
 /// The whitepaper's rule on backends, and exports that do not show the resource policy, which every API has.
 async fn unshown(world: &World) {
@@ -33,6 +33,31 @@ async fn drifted(world: &World) -> String {
     api
 }
 
+/// It waits, as nobody can tell; and goes on by itself once events told.
+async fn settles(world: &World) {
+    let uncertain = |d: &Drift| reason(d) == "RedeployUncertain";
+    world.drift("backends-over-https", "cannot be told", uncertain).await;
+    world
+        .drift("backends-over-https", "is repaired", |d| phase(d) == "Resolved")
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn told_of_the_deployment_and_of_no_edit_since_it_is_repaired() {
+    let Listening {
+        world,
+        delivery: _delivery,
+        ..
+    } = Listening::without_policy("clean", 1, &["--stream-delay", "3s"]).await;
+    unshown(&world).await;
+    let api = drifted(&world).await;
+    settles(&world).await;
+    let endpoint = world.endpoints().get(&world.endpoint_name(&api)).await.unwrap();
+    let baseline = endpoint.status.unwrap().baseline.unwrap();
+    let deployed = world.developer("anna").deployment(&api, "prod").await;
+    assert_eq!(baseline.deployment_id, deployed, "the next repair need not wait");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn told_of_a_colleagues_edit_after_the_deployment_it_waits_and_says_so() {
     let Listening {
@@ -59,4 +84,25 @@ async fn edited_meanwhile(world: &World, api: &str) {
     call.http_method(verb).patch_operations(patch).send().await.unwrap();
     let pending = |d: &Drift| matches!(reason(d).as_str(), "RedeployPending" | "RedeployUncertain");
     world.drift("backends-over-https", "waits for a person", pending).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_queue_cloudtrail_is_asked_for_every_call_that_edits() {
+    let mut world = World::seeded("cleanlookup", 1).await;
+    world.create_account(|_| {}).await;
+    world
+        .start_with_args(&["--trail-delay", "3s", "--budget", "none"])
+        .await;
+    unshown(&world).await;
+    drifted(&world).await;
+    settles(&world).await;
+    let asked = |name: &str| {
+        let trail = world.sim.trail();
+        let mut lookups = trail.iter().filter(|record| record["eventName"] == "LookupEvents");
+        lookups.any(|record| record["requestParameters"].to_string().contains(name))
+    };
+    assert!(
+        asked("UpdateGatewayResponse") && asked("PutRestApi"),
+        "every call that edits"
+    );
 }

@@ -32,6 +32,7 @@ impl Transaction<'_> {
             expected: None,
             stages: BTreeMap::new(),
             clean: BTreeMap::new(),
+            by_baseline: BTreeSet::new(),
             execute_api: [Value::Null, Value::Null],
         };
         let deploying = parts.iter().any(Part::deploys);
@@ -100,6 +101,7 @@ impl Sight<'_> {
                 let clean = clean.into_iter().filter(|(_, clean)| *clean == Cleanliness::Clean);
                 let served = |stage: String| Some((stage.clone(), self.exports.get(&stage)?.export.clone().ok()?));
                 looked.clean = clean.filter_map(|(stage, _)| served(stage)).collect();
+                looked.by_baseline = self.untold(&expected, &ready);
                 looked.expected = ready.iter().any(Part::deploys).then_some(expected);
                 break;
             }
@@ -112,6 +114,16 @@ impl Sight<'_> {
             .map(|(stage, found)| (stage, found.deployment_id))
             .collect();
         looked.ready = ready;
+    }
+
+    /// Stages whose exports alone do not tell that a deployment would publish nothing but these parts.
+    fn untold(&self, expected: &Editor, parts: &[Part]) -> BTreeSet<String> {
+        let untold = |(stage, found): (&String, &StageExport)| {
+            let here = parts.iter().filter(|p| p.plan.deploy.contains(stage));
+            let own: Vec<Own> = here.flat_map(Part::own).collect();
+            (Self::shown(found, expected, &own) != Cleanliness::Clean).then(|| stage.clone())
+        };
+        self.exports.iter().filter_map(untold).collect()
     }
 
     /// The editor as it will be when these parts were patched: what a deployment then publishes.
@@ -135,14 +147,19 @@ impl Sight<'_> {
         let found = self.exports.get(stage)?;
         let here = parts.iter().filter(|p| p.plan.deploy.contains(stage));
         let own: Vec<Own> = here.flat_map(Part::own).collect();
-        let said = match &found.export {
+        let said = Self::shown(found, expected, &own);
+        Some(self.by_baseline(&found.deployment_id, expected, said))
+    }
+
+    /// What the stage's export says of it.
+    fn shown(found: &StageExport, expected: &Editor, own: &[Own]) -> Cleanliness {
+        match &found.export {
             Err(why) => Cleanliness::CannotTell(vec![format!("the stage cannot be exported: {why}")]),
             Ok(_) if found.moved => Cleanliness::CannotTell(vec![
                 "two exports of the same deployment differ, so exports of this account show edits that were never deployed".into(),
             ]),
-            Ok(export) => compare::compare(expected, export, &own),
-        };
-        Some(self.by_baseline(&found.deployment_id, expected, said))
+            Ok(export) => compare::compare(expected, export, own),
+        }
     }
 
     /// What an export cannot tell, the editor can that was read when the deployment was made.

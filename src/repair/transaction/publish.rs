@@ -186,6 +186,12 @@ impl<L: Ledger> Publishing<'_, L> {
                 compare::compare(again, export, &own),
                 compare::compare_only(again, export, &own),
             ) {
+                // What its exports leave out they left out before: the editor itself was read, before and after.
+                (Cleanliness::CannotTell(_), Cleanliness::Clean | Cleanliness::CannotTell(_))
+                    if self.looked.by_baseline.contains(stage) =>
+                {
+                    None
+                }
                 (Cleanliness::Dirty(edits) | Cleanliness::CannotTell(edits), _) | (_, Cleanliness::Dirty(edits)) => {
                     Some(edits)
                 }
