@@ -6,6 +6,7 @@ use std::sync::Mutex;
 
 use plumbline::api::Reason;
 use plumbline::api::drift::{Call, Intent};
+use plumbline::api::endpoint::Baseline;
 use plumbline::api::policy::{EndpointPolicySpec, Enforcement, Target};
 use plumbline::aws::Error;
 use plumbline::aws::apigateway::properties;
@@ -49,6 +50,8 @@ pub struct Desk {
     pub kill: Option<Cut>,
     /// Edits that a person agreed to have published.
     pub approved: Option<Vec<String>>,
+    /// The editor as it was deployed, as far as that is known.
+    pub baseline: Option<Baseline>,
     /// Kubernetes takes no write.
     pub sealed: bool,
     /// What the drifts of this round keep, to be led back by.
@@ -155,6 +158,7 @@ impl Desk {
             kill: None,
             approved: None,
             sealed: false,
+            baseline: None,
             inverses: vec![],
             made: 0,
         }
@@ -345,12 +349,13 @@ pub async fn round(world: &mut World) -> Round {
         return round;
     }
     world.wire.cut(world.desk.kill.take());
+    let baseline = world.desk.baseline.clone();
     let transaction = Transaction {
         reader: &world.client,
         writer: &world.client,
         endpoint: &world.id,
         exports: &world.exports,
-        baseline: None,
+        baseline: baseline.as_ref(),
     };
     let looked = match transaction.look(&snapshot, parts).await {
         Ok(looked) => looked,

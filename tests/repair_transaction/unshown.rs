@@ -1,6 +1,10 @@
 //! What an export does not show, and stages that two deployments serve.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use plumbline::api::Reason;
+use plumbline::api::endpoint::Baseline;
+use plumbline::aws::apigateway::read;
+use plumbline::repair::transaction::api_of;
 use serde_json::json;
 
 use crate::clean::in_clear_text;
@@ -64,6 +68,66 @@ async fn a_field_that_is_not_surely_shown_is_clean_only_at_its_default() {
         world.anna.deploy(&STAGES);
         world.settle().await;
         assert!(world.is_right(), "{field} is deployed: {:?}", world.desk.drifts);
+    }
+}
+
+/// The editor as it stands, believed to be what the stage's deployment was made of.
+async fn baseline(world: &World, stage: &str) -> Baseline {
+    let editor = read::read_editor(&world.client, &world.id.id).await.unwrap();
+    let serves = world.client.get_stage(&world.id.id, stage).await.unwrap();
+    Baseline {
+        deployment_id: serves["deploymentId"].as_str().unwrap().to_owned(),
+        digest: editor.digest(&api_of(&world.id)),
+        read_at: Time(jiff::Timestamp::UNIX_EPOCH),
+        repairing: None,
+        proof: Some("nobody wrote since".into()),
+    }
+}
+
+#[tokio::test]
+async fn what_an_export_does_not_show_a_believed_baseline_tells() {
+    #[expect(clippy::type_complexity, reason = "a table of this test alone")]
+    let rows: &[(fn(&mut Baseline), fn(&Colleague), Option<Reason>, &str)] = &[
+        (|_| (), |_| (), None, "the editor is what was deployed"),
+        (
+            |b| b.proof = None,
+            |_| (),
+            Some(Reason::RedeployUncertain),
+            "not believed yet: somebody may have edited before it was read",
+        ),
+        (
+            |b| b.deployment_id = "another".into(),
+            |_| (),
+            Some(Reason::RedeployUncertain),
+            "of a deployment that this stage does not serve",
+        ),
+        (
+            |_| (),
+            |boris| boris.patch(AT, "replace /cacheNamespace", "mine"),
+            Some(Reason::RedeployPending),
+            "somebody edited since, whatever an export shows of it",
+        ),
+    ];
+    for (change, edit, held, why) in rows {
+        let mut world = World::of(&[("export.policy", "absent")], https(), furnished).await;
+        world.anna.uri("GET /items", "http://items.example.com/");
+        world.anna.deploy(&["prod"]);
+        let mut known = baseline(&world, "prod").await;
+        change(&mut known);
+        world.desk.baseline = Some(known);
+        edit(&world.anna);
+        let round = world.round().await;
+        match held {
+            Some(reason) => {
+                assert!(round.writes().is_empty(), "{why}: {:?}", round.story());
+                round.held_for(*reason);
+            }
+            None => {
+                assert!(round.held.is_empty(), "{why}: {round:?}");
+                let deployed = round.writes().iter().any(|w| w.operation == "CreateDeployment");
+                assert!(deployed && world.is_right(), "{why}: {:?}", round.story());
+            }
+        }
     }
 }
 
