@@ -61,10 +61,13 @@ async fn one_edits_another_deploys_and_the_drift_names_both() {
         1,
         "the own repair is no drift, and comes back as an event"
     );
-    let messages = world.aws.machines().await;
-    let detected = messages.iter().find(|m| m["transition"] == "Resolved").unwrap();
+    let resolved = until("whoever is told is told that it is over", || async {
+        let told = world.aws.machines().await;
+        told.into_iter().find(|m| m["transition"] == "Resolved")
+    })
+    .await;
     assert_eq!(
-        detected["actors"]["deployer"]["name"], "user/boris",
+        resolved["actors"]["deployer"]["name"], "user/boris",
         "whoever is told is told who"
     );
 }

@@ -117,16 +117,13 @@ async fn what_an_export_does_not_show_a_believed_baseline_tells() {
         world.desk.baseline = Some(known);
         edit(&world.anna);
         let round = world.round().await;
-        match held {
-            Some(reason) => {
-                assert!(round.writes().is_empty(), "{why}: {:?}", round.story());
-                round.held_for(*reason);
-            }
-            None => {
-                assert!(round.held.is_empty(), "{why}: {round:?}");
-                let deployed = round.writes().iter().any(|w| w.operation == "CreateDeployment");
-                assert!(deployed && world.is_right(), "{why}: {:?}", round.story());
-            }
+        if let Some(reason) = held {
+            assert!(round.writes().is_empty(), "{why}: {:?}", round.story());
+            round.held_for(*reason);
+        } else {
+            assert!(round.held.is_empty(), "{why}: {round:?}");
+            let deployed = round.writes().iter().any(|w| w.operation == "CreateDeployment");
+            assert!(deployed && world.is_right(), "{why}: {:?}", round.story());
         }
     }
 }
