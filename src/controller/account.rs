@@ -27,7 +27,10 @@ pub async fn reconcile(account: Arc<AwsAccount>, ctx: Arc<Context>) -> Result<Ac
         sweeper::stop(&ctx, &name);
         return Ok(Action::await_change());
     }
-    farewell::returned(&ctx, &account.spec.account_id);
+    // A look that began before the account went must not take it for one that is back.
+    if ctx.account_of(&account.spec.account_id).is_some() {
+        farewell::returned(&ctx, &account.spec.account_id);
+    }
     if !ctx.mine.matches(account.labels()) {
         // Another Plumbline may be waiting for it.
         sweeper::stop(&ctx, &name);
