@@ -13,6 +13,7 @@
 //! only way to Kubernetes' writes.
 
 mod account;
+mod admission;
 mod case;
 mod context;
 mod drift;
@@ -215,6 +216,7 @@ async fn context(
         sweepers: std::sync::Mutex::default(),
         departed: std::sync::Mutex::default(),
         desks: std::sync::Mutex::default(),
+        admissions: admission::Admissions::default(),
         refusals: std::sync::Mutex::default(),
     }
 }

@@ -167,8 +167,8 @@ impl Reverts<'_> {
         let Some(standing) = self.ctx.stores.policies.find(of) else {
             return Ok(None); // deleted this moment: the gate is closed by that
         };
-        let (_, wait) = begin::admit(self.ctx, Arc::unwrap_or_clone(standing), drift, &policy.limits).await?;
-        Ok(wait)
+        let admissions = &self.ctx.admissions;
+        admissions.admit(self.ctx, &standing, drift, &policy.limits).await
     }
 
     fn policy(&self, drift: &Drift) -> Option<Arc<Policy>> {

@@ -1,15 +1,13 @@
 //! The beginning of repairs: counted against limits and contests, then said, before AWS is written.
 
-use std::collections::BTreeMap;
-
 use kube::api::{Patch, PatchParams};
 use kube::{Api, ResourceExt};
 
 use super::{LOOK_AGAIN, Round, publishes, repairing};
 use crate::api::condition::{self, Said};
 use crate::api::drift::{Drift, FINALIZER, Phase};
-use crate::api::policy::{Begun, EndpointPolicyStatus};
 use crate::api::{EndpointPolicy, Reason, Status};
+use crate::controller::admission;
 use crate::controller::case;
 use crate::controller::context::Context;
 use crate::controller::endpoint::Kept;
@@ -17,27 +15,8 @@ use crate::controller::episode;
 use crate::controller::outcome::Failure;
 use crate::controller::status;
 use crate::judge::compile::Limits;
-use crate::repair::gate::{Answer, Wait};
-use crate::repair::{contest, limits};
-
-/// Counts one repair, or the taking back of one, against its policy's limits; or says what it waits for.
-pub async fn admit(
-    ctx: &Context,
-    policy: EndpointPolicy,
-    drift: &Drift,
-    limits: &Limits,
-) -> Result<(EndpointPolicy, Option<Wait>), Failure> {
-    match ask(ctx, &policy, drift, limits) {
-        Ok(repairs) => {
-            let mut after = policy.clone();
-            after.status.get_or_insert_default().repairs = repairs;
-            let api = Api::namespaced(ctx.client.clone(), &policy.namespace().unwrap_or_default());
-            let written = status::write(&api, &policy, &after).await?;
-            Ok((written.unwrap_or(after), None))
-        }
-        Err(wait) => Ok((policy, Some(wait))),
-    }
-}
+use crate::repair::contest;
+use crate::repair::gate::Answer;
 
 /// Whether a Drift that waits for room in its policy's limits has some: they may have been raised.
 pub fn has_room(ctx: &Context, drift: &Drift, limits: &Limits) -> bool {
@@ -47,37 +26,24 @@ pub fn has_room(ctx: &Context, drift: &Drift, limits: &Limits) -> bool {
         .is_some_and(|s| s.reason == Some(Reason::LimitReached));
     let of = |p: &EndpointPolicy| p.uid().as_deref() == Some(drift.spec.policy_uid.as_str());
     let policy = ctx.stores.policies.find(of).filter(|_| waits);
-    policy.is_some_and(|policy| ask(ctx, &policy, drift, limits).is_ok())
-}
-
-fn ask(ctx: &Context, policy: &EndpointPolicy, drift: &Drift, limits: &Limits) -> Result<Vec<Begun>, Wait> {
     let uid = drift.uid().unwrap_or_default();
-    let nothing = EndpointPolicyStatus::default();
-    let counted = policy.status.as_ref().unwrap_or(&nothing);
-    let request = limits::Request {
-        drift: &uid,
-        endpoint: &drift.spec.endpoint,
-        selected: counted.endpoints,
-    };
-    limits::admit(&counted.repairs, request, limits, ctx.now())
+    policy.is_some_and(|policy| admission::ask(ctx, &policy, &uid, &drift.spec.endpoint, limits).is_ok())
 }
 
 impl Round<'_> {
     /// Counts the repairs against their policies' limits before they begin; true if one must wait, which its Drift then says.
     pub(super) async fn beyond_limits(&self, ready: &[&Kept]) -> Result<bool, Failure> {
         let mut beyond = false;
-        let mut counted: BTreeMap<&str, EndpointPolicy> = BTreeMap::new();
         for kept in ready {
             let uid = kept.drift.spec.policy_uid.as_str();
             let of = |p: &EndpointPolicy| p.uid().as_deref() == Some(uid);
-            let Some(policy) = counted
-                .remove(uid)
-                .or_else(|| Some(self.ctx.stores.policies.find(of)?.as_ref().clone()))
-            else {
+            let Some(policy) = self.ctx.stores.policies.find(of) else {
                 continue; // deleted this moment: the Drift ends by that
             };
-            let (policy, wait) = admit(self.ctx, policy, &kept.drift, &kept.policy.limits).await?;
-            counted.insert(uid, policy);
+            let admissions = &self.ctx.admissions;
+            let wait = admissions
+                .admit(self.ctx, &policy, &kept.drift, &kept.policy.limits)
+                .await?;
             if let Some(wait) = wait {
                 beyond = true;
                 let again = wait.until.unwrap_or(self.ctx.now() + LOOK_AGAIN);
