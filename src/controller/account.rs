@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use kube::ResourceExt;
 use kube::core::SelectorExt;
 use kube::runtime::controller::Action;
-use kube::{Api, ResourceExt};
 
 use super::context::Context;
 use super::outcome::{self, Failure};
@@ -61,8 +61,7 @@ pub async fn reconcile(account: Arc<AwsAccount>, ctx: Arc<Context>) -> Result<Ac
     } else if listener::queues(&account).is_empty() {
         conditions.retain(|c| c.type_ != "Listening");
     }
-    let api: Api<AwsAccount> = Api::all(ctx.client.clone());
-    if status::write(&api, account.as_ref(), &after).await?.is_some() {
+    if status::write(&ctx, account.as_ref(), &after).await?.is_some() {
         ctx.wake.policies();
     }
     Ok(Action::requeue(retry))

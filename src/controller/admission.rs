@@ -4,7 +4,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use kube::{Api, ResourceExt};
+use kube::ResourceExt;
+use kube::runtime::reflector::ObjectRef;
 use tokio::sync::oneshot::{self, error::TryRecvError};
 
 use super::context::Context;
@@ -16,9 +17,6 @@ use crate::api::policy::{Begun, EndpointPolicyStatus};
 use crate::judge::compile::Limits;
 use crate::repair::gate::Wait;
 use crate::repair::limits;
-
-/// So often a count is made anew over what somebody else wrote meanwhile.
-const TRIES: usize = 5;
 
 /// One line for each policy, by its uid.
 #[derive(Default)]
@@ -81,16 +79,15 @@ impl Line {
     }
 }
 
-/// Answers all of them by what stands in Kubernetes now, and writes what follows at once. Nobody is answered before that.
+/// Answers all of them, and writes what follows at once. Nobody is answered before that.
 async fn count(ctx: &Context, policy: &EndpointPolicy, askers: Vec<Asker>) -> Result<(), status::Error> {
-    let api: Api<EndpointPolicy> = Api::namespaced(ctx.client.clone(), &policy.namespace().unwrap_or_default());
-    for _ in 0..TRIES {
-        let before = status::bounded(api.get(&policy.name_any())).await?;
+    let mut answers = Vec::new();
+    status::change(ctx, &ObjectRef::from(policy), |before: &EndpointPolicy| {
+        answers.clear();
         if before.uid() != policy.uid() {
-            return Err(status::Error::Gone);
+            return None; // its repairs are over
         }
         let mut after = before.clone();
-        let mut answers = Vec::new();
         for asker in &askers {
             answers.push(match ask(ctx, &after, &asker.drift, &asker.endpoint, &asker.limits) {
                 Ok(repairs) => {
@@ -100,18 +97,13 @@ async fn count(ctx: &Context, policy: &EndpointPolicy, askers: Vec<Asker>) -> Re
                 Err(wait) => Some(wait),
             });
         }
-        match status::write(&api, &before, &after).await {
-            Err(status::Error::Conflict) => {}
-            Err(error) => return Err(error),
-            Ok(_) => {
-                for (asker, answer) in askers.into_iter().zip(answers) {
-                    let _ = asker.answer.send(answer);
-                }
-                return Ok(());
-            }
-        }
+        Some(after)
+    })
+    .await?;
+    for (asker, answer) in askers.into_iter().zip(answers) {
+        let _ = asker.answer.send(answer);
     }
-    Err(status::Error::Conflict)
+    Ok(())
 }
 
 /// The policy's count with one repair more, or what that waits for.

@@ -8,12 +8,13 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::core::{Selector, SelectorExt};
 use kube::runtime::events::{Event, EventType, Recorder};
-use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::reflector::ObjectRef;
 use kube::{Client, Resource, ResourceExt};
 
 use super::farewell::Departed;
 use super::foreign::Shelves;
 use super::guard::Guard;
+use super::kept::Kept;
 use super::looks::Looks;
 use super::retention::Spans;
 use super::stream::Stream;
@@ -41,17 +42,17 @@ pub type Compiled = Result<Arc<Policy>, Arc<Vec<Fault>>>;
 /// Reflections of what Kubernetes holds.
 pub struct Stores {
     /// Every account.
-    pub accounts: Store<AwsAccount>,
+    pub accounts: Kept<AwsAccount>,
     /// Every policy.
-    pub policies: Store<EndpointPolicy>,
+    pub policies: Kept<EndpointPolicy>,
     /// Every exception.
-    pub exceptions: Store<EndpointException>,
+    pub exceptions: Kept<EndpointException>,
     /// Every endpoint.
-    pub endpoints: Store<AwsEndpoint>,
+    pub endpoints: Kept<AwsEndpoint>,
     /// Every drift.
-    pub drifts: Store<Drift>,
+    pub drifts: Kept<Drift>,
     /// Every namespace, for its labels.
-    pub namespaces: Store<Namespace>,
+    pub namespaces: Kept<Namespace>,
 }
 
 /// What every reconciler has at hand.

@@ -4,11 +4,10 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kube::api::{Patch, PatchParams};
+use kube::ResourceExt;
 use kube::runtime::controller::Action;
 use kube::runtime::events::EventType;
 use kube::runtime::reflector::ObjectRef;
-use kube::{Api, ResourceExt};
 
 use super::context::Context;
 use super::outcome::Failure;
@@ -55,10 +54,6 @@ pub async fn reconcile(drift: Arc<Drift>, ctx: Arc<Context>) -> Result<Action, F
         None => Ok(Action::requeue(OFFER_AGAIN)),
         Some(current) => retire(&current, &account, &ctx).await,
     }
-}
-
-fn api(drift: &Drift, ctx: &Context) -> Api<Drift> {
-    Api::namespaced(ctx.client.clone(), &drift.namespace().unwrap_or_default())
 }
 
 /// Where the endpoint stands. Its object may be gone: the name tells as much.
@@ -142,7 +137,7 @@ pub async fn end(drift: &Drift, how: Resolution, said: &str, ctx: &Context) -> R
     if !said.is_empty() {
         status.message = format!("{}; {said}", status.message);
     }
-    status::write(&api(drift, ctx), drift, &after).await?;
+    status::write(ctx, drift, &after).await?;
     Ok(Action::await_change())
 }
 
@@ -202,13 +197,8 @@ pub async fn unhold(drift: &Drift, ctx: &Context) -> Result<(), Failure> {
     if !drift.finalizers().iter().any(|f| f == FINALIZER) {
         return Ok(());
     }
-    let finalizers: Vec<&String> = drift.finalizers().iter().filter(|f| *f != FINALIZER).collect();
-    let patch =
-        serde_json::json!({"metadata": {"resourceVersion": drift.resource_version(), "finalizers": finalizers}});
-    let patched = api(drift, ctx)
-        .patch(&drift.name_any(), &PatchParams::default(), &Patch::Merge(patch))
-        .await;
-    match patched.map_err(status::Error::from) {
+    let others: Vec<String> = drift.finalizers().iter().filter(|f| *f != FINALIZER).cloned().collect();
+    match status::finalize(ctx, drift, &others).await {
         Ok(_) | Err(status::Error::Gone) => Ok(()),
         Err(error) => Err(error.into()),
     }
@@ -257,7 +247,7 @@ fn concerns_people(reason: Reason) -> bool {
 /// Offers what is due to every sink and writes down who has it. None: some sink does not have everything yet.
 pub async fn told(drift: &Drift, account: &AwsAccount, place: &Place, ctx: &Context) -> Result<Option<Drift>, Failure> {
     let told = tell(drift, account, place, ctx).await;
-    let written = status::write(&api(drift, ctx), drift, &told.drift).await?;
+    let written = status::write(ctx, drift, &told.drift).await?;
     for transition in &told.events {
         event(ctx, &told.drift, *transition).await;
     }
@@ -490,7 +480,7 @@ async fn retire(drift: &Drift, account: &AwsAccount, ctx: &Context) -> Result<Ac
         Fate::Stays => Ok(Action::await_change()),
         Fate::Until(then) => Ok(Action::requeue(then)),
         Fate::Goes => {
-            status::delete(&api(drift, ctx), drift).await?;
+            status::delete(ctx, drift).await?;
             Ok(Action::await_change())
         }
     }

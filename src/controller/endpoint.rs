@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::api::PostParams;
+use kube::ResourceExt;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
-use kube::{Api, ResourceExt};
 
 use super::case::{Asked, Case, Counts};
 use super::context::Context;
@@ -172,8 +171,7 @@ async fn seek(
         let mut after = Drift::clone(drift);
         let next = actors::name(ctx, account, snapshot, &mut after);
         again = again.into_iter().chain(next).min();
-        let api: Api<Drift> = Api::namespaced(ctx.client.clone(), &drift.namespace().unwrap_or_default());
-        status::write(&api, drift.as_ref(), &after).await?;
+        status::write(ctx, drift.as_ref(), &after).await?;
     }
     Ok(again)
 }
@@ -272,14 +270,14 @@ async fn open(writing: &Writing<'_>, verdict: &Verdict, spec: DriftSpec) -> Resu
     if ctx.foreign.has_drift(namespace, &spec) {
         return Ok(None); // it stands already, and only a newer version can read it
     }
-    let api: Api<Drift> = Api::namespaced(ctx.client.clone(), namespace);
     let mut spec = spec;
     for _ in 0..16 {
         let mut drift = Drift::new(&names::drift(&spec), spec.clone());
+        drift.metadata.namespace = Some(namespace.clone());
         drift
             .labels_mut()
             .insert("plumbline.dev/policy".into(), label(&spec.policy));
-        match status::bounded(api.create(&PostParams::default(), &drift)).await {
+        match status::create(ctx, &drift).await {
             Ok(created) => return Ok(Some(created)),
             Err(status::Error::Conflict) => {
                 let reference = ObjectRef::new(&drift.name_any()).within(namespace);
@@ -367,8 +365,7 @@ async fn describe(
     let asked = case.gate(policy, violation, &after, put_back, *guarded);
     episode::stand_at(after.status.get_or_insert_default(), &asked.gate, now);
     keep_whole(ctx, &after, violation);
-    let api: Api<Drift> = Api::namespaced(ctx.client.clone(), &verdict.policy.namespace);
-    let written = status::write(&api, &drift, &after).await?;
+    let written = status::write(ctx, &drift, &after).await?;
     let kept = Kept {
         drift: written.unwrap_or(after),
         violation: (**violation).clone(),
@@ -396,10 +393,9 @@ fn keep_whole(ctx: &Context, drift: &Drift, violation: &Violation) {
 }
 
 async fn close(ctx: &Context, drift: &Drift, how: Resolution, proof: Option<String>) -> Result<(), Failure> {
-    let api: Api<Drift> = Api::namespaced(ctx.client.clone(), &drift.namespace().unwrap_or_default());
     let mut after = drift.clone();
     episode::resolve(after.status.get_or_insert_default(), how, proof, ctx.now());
-    status::write(&api, drift, &after).await?;
+    status::write(ctx, drift, &after).await?;
     Ok(())
 }
 
@@ -415,7 +411,7 @@ async fn bury(endpoint: &AwsEndpoint, ctx: &Context) -> Result<Action, Failure> 
     {
         close(ctx, drift, Resolution::Gone, None).await?;
     }
-    status::delete(&Api::<AwsEndpoint>::all(ctx.client.clone()), endpoint).await?;
+    status::delete(ctx, endpoint).await?;
     ctx.inventory.forget(&name);
     ctx.looks.forget(&name);
     ctx.stream.trail.forget(&EndpointId::from(&endpoint.spec));
@@ -444,7 +440,7 @@ async fn unobserved(endpoint: &AwsEndpoint, why: &str, ctx: &Context) -> Result<
         policy.unknown = policy.unknown.max(1);
         policy.message = Some(why.to_owned());
     }
-    status::write(&Api::all(ctx.client.clone()), endpoint, &after).await?;
+    status::write(ctx, endpoint, &after).await?;
     Ok(Action::await_change())
 }
 
@@ -491,6 +487,6 @@ async fn write_status(
         generation,
         now,
     );
-    let written = status::write(&Api::all(ctx.client.clone()), endpoint, &after).await?;
+    let written = status::write(ctx, endpoint, &after).await?;
     Ok(written.unwrap_or(after))
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kube::{Api, ResourceExt};
+use kube::ResourceExt;
 
 use super::context::Context;
 use super::status;
@@ -32,8 +32,7 @@ pub async fn answer_all(ctx: &Context) -> Duration {
             generation,
             now,
         );
-        let api = Api::namespaced(ctx.client.clone(), &exception.namespace().unwrap_or_default());
-        if let Err(error) = status::write(&api, exception.as_ref(), &after).await {
+        if let Err(error) = status::write(ctx, exception.as_ref(), &after).await {
             tracing::debug!(%error, exception = %exception.name_any(), "to be said again");
             next = next.min(Duration::from_secs(1));
         }

@@ -6,9 +6,9 @@
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
+use kube::ResourceExt;
 use kube::core::SelectorExt;
 use kube::runtime::controller::Action;
-use kube::{Api, ResourceExt};
 
 use super::context::Context;
 use super::outcome::Failure;
@@ -198,8 +198,7 @@ async fn withdraw(
     let status = after.status.get_or_insert_default();
     episode::stand(status, Phase::Repairing, Some(Reason::Repairing), said);
     status.next_attempt_at = None;
-    let api: Api<Drift> = Api::namespaced(ctx.client.clone(), &drift.namespace().unwrap_or_default());
-    let drift = status::write(&api, drift, &after).await?.unwrap_or(after);
+    let drift = status::write(ctx, drift, &after).await?.unwrap_or(after);
     let session = ctx.sessions.of(&account.spec);
     let reader = session.observer(&id.region).at(Priority::Repair);
     let writer = session.repairer(&id.region).at(Priority::Repair);

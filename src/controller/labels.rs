@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use kube::api::{Patch, PatchParams};
-use kube::{Api, ResourceExt};
+use kube::ResourceExt;
 use serde_json::{Value, json};
 
 use super::context::Context;
@@ -25,9 +24,7 @@ pub async fn keep(
         return Ok(endpoint.clone());
     }
     let patch = json!({"metadata": {"uid": endpoint.uid(), "labels": changes}});
-    let api: Api<AwsEndpoint> = Api::all(ctx.client.clone());
-    let (name, params, patch) = (endpoint.name_any(), PatchParams::default(), Patch::Merge(patch));
-    status::bounded(api.patch(&name, &params, &patch)).await.map(Arc::new)
+    status::merge(ctx, "", &endpoint.name_any(), patch).await.map(Arc::new)
 }
 
 /// What a merge patch must say: new and other values, and null for those that are no tags any more.

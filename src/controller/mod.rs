@@ -24,6 +24,7 @@ mod farewell;
 mod foreign;
 mod guard;
 mod hear;
+mod kept;
 mod labels;
 mod looks;
 mod names;
@@ -124,17 +125,17 @@ pub async fn run(
     };
     let many = || Config::default().concurrency(16);
     let few = || Config::default().concurrency(2).debounce(Duration::from_millis(100));
-    let accounts =
-        Controller::for_stream(trigger(of_accounts, hear::accounts(&ctx)), accounts).reconcile_on(woken.accounts);
-    let policies = Controller::for_stream(trigger(of_policies, hear::policies(&ctx)), policies)
+    let accounts = Controller::for_stream(trigger(of_accounts, hear::accounts(&ctx)), accounts.store().clone())
+        .reconcile_on(woken.accounts);
+    let policies = Controller::for_stream(trigger(of_policies, hear::policies(&ctx)), policies.store().clone())
         .with_config(few())
         .reconcile_on(woken.policies)
         .reconcile_all_on(woken.all_policies);
-    let endpoints = Controller::for_stream(trigger(of_endpoints, hear::endpoints(&ctx)), endpoints)
+    let endpoints = Controller::for_stream(trigger(of_endpoints, hear::endpoints(&ctx)), endpoints.store().clone())
         .with_config(many())
         .reconcile_on(woken.endpoints)
         .reconcile_all_on(woken.all_endpoints);
-    let drifts = Controller::for_stream(trigger(of_drifts, hear::drifts(&ctx)), drifts)
+    let drifts = Controller::for_stream(trigger(of_drifts, hear::drifts(&ctx)), drifts.store().clone())
         .with_config(many())
         .reconcile_all_on(woken.all_drifts);
     let reader = tokio::spawn(stream::reader::run(ctx.clone()));

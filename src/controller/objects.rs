@@ -1,9 +1,8 @@
 //! The objects of endpoints: there as soon as the endpoint is.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::PostParams;
+use kube::Resource;
 use kube::runtime::reflector::ObjectRef;
-use kube::{Api, Resource};
 
 use super::context::Context;
 use super::status;
@@ -34,8 +33,7 @@ pub async fn ensure(ctx: &Context, account: &AwsAccount, name: &str, id: &Endpoi
         },
         status: None,
     };
-    let api: Api<AwsEndpoint> = Api::all(ctx.client.clone());
-    match status::bounded(api.create(&PostParams::default(), &endpoint)).await {
+    match status::create(ctx, &endpoint).await {
         Ok(_) | Err(status::Error::Conflict) => {}
         Err(error) => tracing::warn!(%error, endpoint = name, "AwsEndpoint not created"),
     }

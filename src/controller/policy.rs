@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use kube::ResourceExt;
 use kube::runtime::controller::Action;
-use kube::{Api, ResourceExt};
 
 use super::context::Context;
 use super::episode;
@@ -52,12 +52,7 @@ pub async fn reconcile(policy: Arc<EndpointPolicy>, ctx: Arc<Context>) -> Result
     };
     condition::set(&mut status.conditions, ready, generation, now);
     condition::set(&mut status.conditions, compliant, generation, now);
-    status::write(
-        &Api::namespaced(ctx.client.clone(), &policy.namespace().unwrap_or_default()),
-        policy.as_ref(),
-        &after,
-    )
-    .await?;
+    status::write(&ctx, policy.as_ref(), &after).await?;
     Ok(Action::requeue(RECHECK))
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::{Api, ResourceExt};
+use kube::ResourceExt;
 use tokio::sync::Mutex;
 
 use super::case::Case;
@@ -195,7 +195,7 @@ impl Round<'_> {
             if held.is_some() || has_part(&looked.ready, &kept.drift) {
                 let mut after = kept.drift.clone();
                 publishes(after.status.get_or_insert_default(), edits, &id.id, &kept.violation);
-                status::write(&self.api(&kept.drift), &kept.drift, &after).await?;
+                status::write(self.ctx, &kept.drift, &after).await?;
             }
         }
         Ok(Some(LOOK_AGAIN))
@@ -304,7 +304,7 @@ impl Round<'_> {
                 Some(Reason::Verifying),
                 "repaired; reading it back",
             );
-            written.push(status::write(&self.api(&drift), &drift, &after).await?.unwrap_or(after));
+            written.push(status::write(self.ctx, &drift, &after).await?.unwrap_or(after));
         }
         Ok(written)
     }
@@ -336,7 +336,7 @@ impl Round<'_> {
         episode::stand(status, Phase::Waiting, Some(held.reason), &held.message);
         let closed = Said::new("Authorized", false, held.reason, held.message.clone());
         condition::set(&mut status.conditions, closed, None, self.ctx.now());
-        status::write(&self.api(drift), drift, &after).await?;
+        status::write(self.ctx, drift, &after).await?;
         Ok(())
     }
 
@@ -348,7 +348,7 @@ impl Round<'_> {
         let closed = Said::new("Authorized", false, reason, message);
         condition::set(&mut status.conditions, closed, None, self.ctx.now());
         status.next_attempt_at = Some(Time(until));
-        status::write(&self.api(drift), drift, &after).await?;
+        status::write(self.ctx, drift, &after).await?;
         Ok(())
     }
 
@@ -400,12 +400,8 @@ impl Round<'_> {
             );
         }
         status.next_attempt_at = again.and_then(|d| now.checked_add(d).ok()).map(Time);
-        status::write(&self.api(drift), drift, &after).await?;
+        status::write(self.ctx, drift, &after).await?;
         Ok(())
-    }
-
-    fn api(&self, drift: &Drift) -> Api<Drift> {
-        Api::namespaced(self.ctx.client.clone(), &drift.namespace().unwrap_or_default())
     }
 }
 
@@ -496,10 +492,9 @@ impl Ledger for Book<'_> {
             .iter_mut()
             .filter(|d| d.uid().is_some_and(|uid| uids.contains(&uid)))
         {
-            let api: Api<Drift> = Api::namespaced(self.ctx.client.clone(), &drift.namespace().unwrap_or_default());
             let mut after = drift.clone();
             after.status.get_or_insert_default().intent = intent.cloned();
-            match status::write(&api, drift, &after).await {
+            match status::write(self.ctx, drift, &after).await {
                 Ok(written) => *drift = written.unwrap_or(after),
                 Err(error) => {
                     tracing::warn!(%error, drift = %drift.name_any(), "intent not persisted");

@@ -5,8 +5,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::api::PostParams;
-use kube::{Api, ResourceExt};
+use kube::ResourceExt;
 
 use super::case::{Case, Counts};
 use super::context::Context;
@@ -83,19 +82,19 @@ impl Reverts<'_> {
 
     /// The Drift of the revert, with the inverse as its plan.
     async fn open(&self, original: &Drift) -> Result<Drift, Failure> {
-        let api = self.api(original);
         let spec = DriftSpec {
             previous: None,
             reverts: original.uid(),
             approval: None,
             ..original.spec.clone()
         };
-        let drift = Drift::new(&names::drift(&spec), spec);
+        let mut drift = Drift::new(&names::drift(&spec), spec);
+        drift.metadata.namespace = original.namespace();
         // One that stands already comes by the watch: then this is asked again, and finds it.
-        let created = status::bounded(api.create(&PostParams::default(), &drift)).await?;
+        let created = status::create(self.ctx, &drift).await?;
         let mut after = created.clone();
         after.status = Some(self.described(original));
-        Ok(status::write(&api, &created, &after).await?.unwrap_or(after))
+        Ok(status::write(self.ctx, &created, &after).await?.unwrap_or(after))
     }
 
     fn described(&self, original: &Drift) -> DriftStatus {
@@ -139,7 +138,7 @@ impl Reverts<'_> {
             // Killed between creating it and describing it.
             let mut after = drift.clone();
             after.status = Some(self.described(original));
-            status::write(&self.api(drift), drift, &after).await?;
+            status::write(self.ctx, drift, &after).await?;
             return Ok(());
         }
         let rests = status.next_attempt_at.as_ref().is_some_and(|at| at.0 > self.ctx.now());
@@ -157,7 +156,7 @@ impl Reverts<'_> {
         let status = after.status.get_or_insert_default();
         episode::stand_at(status, gate, self.ctx.now());
         status.next_attempt_at = until.map(Time);
-        status::write(&self.api(drift), drift, &after).await?;
+        status::write(self.ctx, drift, &after).await?;
         Ok(())
     }
 
@@ -304,7 +303,7 @@ impl Reverts<'_> {
         if !things.iter().all(marked) {
             contest::reverted(counts, &things, self.ctx.now());
         }
-        status::write(&Api::all(self.ctx.client.clone()), self.endpoint, &after).await?;
+        status::write(self.ctx, self.endpoint, &after).await?;
         Ok(())
     }
 
@@ -322,7 +321,7 @@ impl Reverts<'_> {
         );
         let open = Said::new("Authorized", true, Reason::Authorized, "");
         condition::set(&mut status.conditions, open, None, now);
-        Ok(status::write(&self.api(drift), drift, &after).await?.unwrap_or(after))
+        Ok(status::write(self.ctx, drift, &after).await?.unwrap_or(after))
     }
 
     async fn fail(&self, drift: &Drift, phase: Phase, reason: Reason, why: &str) -> Result<(), Failure> {
@@ -347,7 +346,7 @@ impl Reverts<'_> {
             AGAIN
         };
         status.next_attempt_at = now.checked_add(pause).ok().map(Time);
-        status::write(&self.api(drift), drift, &after).await?;
+        status::write(self.ctx, drift, &after).await?;
         Ok(())
     }
 
@@ -359,11 +358,7 @@ impl Reverts<'_> {
             None,
             self.ctx.now(),
         );
-        status::write(&self.api(drift), drift, &after).await?;
+        status::write(self.ctx, drift, &after).await?;
         Ok(())
-    }
-
-    fn api(&self, drift: &Drift) -> Api<Drift> {
-        Api::namespaced(self.ctx.client.clone(), &drift.namespace().unwrap_or_default())
     }
 }

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use futures::{FutureExt, StreamExt};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
-use kube::{Api, ResourceExt};
 use serde_json::Value;
 use tokio::sync::Notify;
 
@@ -243,12 +243,9 @@ async fn recordings(ctx: &Context, account: &AwsAccount) {
 
 /// The account's status after a sweep.
 async fn tell(ctx: &Context, account: &AwsAccount, asked: Option<String>, failure: Option<Error>, endpoints: usize) {
-    let api: Api<AwsAccount> = Api::all(ctx.client.clone());
-    // The account reconciler writes the same status: read, change, write, a few times at most.
-    for _ in 0..5 {
-        let Ok(before) = status::bounded(api.get(&account.name_any())).await else {
-            return;
-        };
+    // The account reconciler writes the same status.
+    let which = ObjectRef::new(&account.name_any());
+    let written = status::change(ctx, &which, |before: &AwsAccount| {
         let mut after = before.clone();
         let generation = before.metadata.generation;
         let now = ctx.now();
@@ -265,11 +262,12 @@ async fn tell(ctx: &Context, account: &AwsAccount, asked: Option<String>, failur
         if let Some(asked) = &asked {
             status.last_handled_reconcile_at = Some(asked.clone());
         }
-        match status::write(&api, &before, &after).await {
-            Err(status::Error::Conflict) => {}
-            _ => return ctx.wake.policies(),
-        }
+        Some(after)
+    });
+    if let Err(error) = written.await {
+        tracing::debug!(%error, account = %account.name_any(), "the end of a sweep is not said");
     }
+    ctx.wake.policies();
 }
 
 fn observed(error: &Error) -> Status {

@@ -5,14 +5,14 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use futures::{Stream, StreamExt, stream};
-use kube::runtime::reflector::store::Writer;
-use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher::Event;
-use kube::runtime::{WatchStreamExt, reflector, watcher};
+use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 
 use super::foreign::{Came, Foreign, Key, Shelf, key};
+use super::kept::Kept;
 
 /// What a watch tells.
 #[derive(Debug)]
@@ -26,13 +26,13 @@ pub enum News<K> {
 }
 
 /// Watches a kind. The store is right before the news is told.
-pub fn everything<K>(client: &Client, shelf: &Shelf<K>) -> (Store<K>, impl Stream<Item = News<K>> + Send + use<K>)
+pub fn everything<K>(client: &Client, shelf: &Shelf<K>) -> (Kept<K>, impl Stream<Item = News<K>> + Send + use<K>)
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
 {
-    let (store, mut writer) = reflector::store();
+    let kept = Kept::new();
     let mut sorter = Sorter {
-        store: store.clone(),
+        kept: kept.clone(),
         shelf: shelf.clone(),
         listed: BTreeSet::new(),
     };
@@ -44,8 +44,8 @@ where
                 .inspect_err(|error| tracing::warn!(kind = %K::kind(&()), %error, "a watch broke off and begins again"))
                 .ok()
         })
-        .flat_map(move |event| stream::iter(sorter.sort(event, &mut writer)));
-    (store, news)
+        .flat_map(move |event| stream::iter(sorter.sort(event)));
+    (kept, news)
 }
 
 /// Who wrote which field takes more room than the fields, and nobody here asks.
@@ -56,8 +56,8 @@ fn unmanaged<K: Resource>(came: &mut Came<K>) {
 }
 
 /// Keeps apart what is read and what is set aside.
-struct Sorter<K: Resource<DynamicType = ()> + 'static> {
-    store: Store<K>,
+struct Sorter<K: Resource<DynamicType = ()> + Clone + 'static> {
+    kept: Kept<K>,
     shelf: Shelf<K>,
     /// What a list under way holds that cannot be read.
     listed: BTreeSet<Key>,
@@ -68,37 +68,37 @@ where
     K: Resource<DynamicType = ()> + Clone + 'static,
 {
     /// Brings store and shelf in step with an event; gives the news of it. At no moment is an object that stands in neither.
-    fn sort(&mut self, event: Event<Came<K>>, writer: &mut Writer<K>) -> Vec<News<K>> {
+    fn sort(&mut self, event: Event<Came<K>>) -> Vec<News<K>> {
         match event {
             Event::Init => {
                 self.listed.clear();
-                writer.apply_watcher_event(&Event::Init);
+                self.kept.told(&Event::Init);
                 vec![]
             }
             Event::InitApply(Came::Read(object)) => {
-                writer.apply_watcher_event(&Event::InitApply(object));
+                self.kept.told(&Event::InitApply(object));
                 vec![] // the store has it when the list is complete
             }
             Event::InitApply(Came::Foreign(foreign)) => {
                 self.listed.insert(key(&foreign.metadata));
                 vec![News::Foreign(self.aside(foreign))]
             }
-            Event::InitDone => self.relisted(writer),
+            Event::InitDone => self.relisted(),
             Event::Apply(Came::Read(object)) => {
-                writer.apply_watcher_event(&Event::Apply(object.clone()));
+                self.kept.told(&Event::Apply(object.clone()));
                 self.shelf.take(&key(object.meta()));
                 vec![News::Stands(object)]
             }
             Event::Apply(Came::Foreign(foreign)) => {
                 let foreign = self.aside(foreign);
                 // What was read of it before holds no more.
-                if let Some(old) = self.store.get(&reference(&foreign)) {
-                    writer.apply_watcher_event(&Event::Delete(Arc::unwrap_or_clone(old)));
+                if let Some(old) = self.kept.get(&reference(&foreign)) {
+                    self.kept.told(&Event::Delete(Arc::unwrap_or_clone(old)));
                 }
                 vec![News::Foreign(foreign)]
             }
             Event::Delete(Came::Read(object)) => {
-                writer.apply_watcher_event(&Event::Delete(object.clone()));
+                self.kept.told(&Event::Delete(object.clone()));
                 self.shelf.take(&key(object.meta()));
                 vec![News::Gone(object)]
             }
@@ -110,11 +110,11 @@ where
     }
 
     /// A list is complete. What it no longer holds went unseen: that is news as well.
-    fn relisted(&self, writer: &mut Writer<K>) -> Vec<News<K>> {
-        let before = self.store.state();
-        writer.apply_watcher_event(&Event::InitDone);
+    fn relisted(&self) -> Vec<News<K>> {
+        let before = self.kept.state();
+        self.kept.told(&Event::InitDone);
         self.shelf.keep_only(&self.listed);
-        let after = self.store.state();
+        let after = self.kept.state();
         let standing: BTreeSet<Option<&str>> = after.iter().map(|o| o.meta().uid.as_deref()).collect();
         let gone = before
             .iter()
@@ -211,15 +211,15 @@ mod tests {
 
     #[test]
     fn an_object_is_read_or_set_aside_and_never_neither() {
-        let (store, mut writer) = reflector::store::<EndpointPolicy>();
+        let kept = Kept::<EndpointPolicy>::new();
         let shelves = super::super::foreign::Shelves::default();
         let mut sorter = Sorter {
-            store: store.clone(),
+            kept: kept.clone(),
             shelf: shelves.policies.clone(),
             listed: BTreeSet::new(),
         };
         let mut feed = |event| {
-            let news = sorter.sort(event, &mut writer);
+            let news = sorter.sort(event);
             let told: Vec<&str> = news
                 .iter()
                 .map(|news| match news {
@@ -228,7 +228,7 @@ mod tests {
                     News::Foreign(_) => "foreign",
                 })
                 .collect();
-            (store.find(|_| true).is_some(), shelves.has_policy("u"), told.join(" "))
+            (kept.find(|_| true).is_some(), shelves.has_policy("u"), told.join(" "))
         };
         for (event, read, aside, told, why) in [
             (Event::Init, false, false, "", "a list begins"),

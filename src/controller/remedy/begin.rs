@@ -1,7 +1,6 @@
 //! The beginning of repairs: counted against limits and contests, then said, before AWS is written.
 
-use kube::api::{Patch, PatchParams};
-use kube::{Api, ResourceExt};
+use kube::ResourceExt;
 
 use super::{LOOK_AGAIN, Round, publishes, repairing};
 use crate::api::condition::{self, Said};
@@ -70,22 +69,17 @@ impl Round<'_> {
                 contest::begin(counts, &things, &uid, approved, self.ctx.now());
             }
         }
-        status::write(&Api::all(self.ctx.client.clone()), self.endpoint, &after).await?;
+        status::write(self.ctx, self.endpoint, &after).await?;
         Ok(())
     }
 
     /// The Drift says that AWS is about to be written, before it is.
     pub(super) async fn begin(&self, kept: &Kept) -> Result<Drift, Failure> {
-        let api = self.api(&kept.drift);
         let mut drift = kept.drift.clone();
         if !drift.finalizers().iter().any(|f| f == FINALIZER) {
             let mut finalizers = drift.finalizers().to_vec();
             finalizers.push(FINALIZER.into());
-            let patch = serde_json::json!({
-                "metadata": {"resourceVersion": drift.resource_version(), "finalizers": finalizers}
-            });
-            drift =
-                status::bounded(api.patch(&drift.name_any(), &PatchParams::default(), &Patch::Merge(patch))).await?;
+            drift = status::finalize(self.ctx, &drift, &finalizers).await?;
         }
         let mut after = drift.clone();
         let now = self.ctx.now();
@@ -111,6 +105,6 @@ impl Round<'_> {
         condition::set(&mut status.conditions, open, None, now);
         let under_way = Said::new("Repaired", Status::Unknown, Reason::Repairing, "");
         condition::set(&mut status.conditions, under_way, None, now);
-        Ok(status::write(&api, &drift, &after).await?.unwrap_or(after))
+        Ok(status::write(self.ctx, &drift, &after).await?.unwrap_or(after))
     }
 }

@@ -94,7 +94,7 @@ impl Round<'_> {
                     let mut after = drift.clone();
                     let proof = Some(proof(drift, self.endpoint));
                     episode::resolve(after.status.get_or_insert_default(), Resolution::Repaired, proof, now);
-                    status::write(&self.api(drift), drift, &after).await?;
+                    status::write(self.ctx, drift, &after).await?;
                     continue;
                 }
                 Some(Outcome::Violated(violation)) => self.unshown(drift, violation, now).await?,

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
-use kube::{Api, ResourceExt};
 use serde_json::Value;
 
 use crate::api::drift::Drift;
@@ -30,9 +30,6 @@ use crate::inventory::trail::Way;
 use crate::judge::Snapshot;
 use crate::judge::snapshot::EndpointId;
 use crate::repair::transaction::{Looked, api_of};
-
-/// After a write that met a newer one.
-const AGAIN: Duration = Duration::from_millis(100);
 
 /// So many pages of one call's name are read at most.
 const PAGES: usize = 40;
@@ -102,17 +99,13 @@ pub async fn after_deployment(ctx: &Context, account: &AwsAccount, id: &Endpoint
 
 /// Writes a baseline, unless the deployment has one that is believed.
 async fn note(ctx: &Context, endpoint: &AwsEndpoint, deployment: &str, digest: &str, proof: Option<String>) {
-    let api: Api<AwsEndpoint> = Api::all(ctx.client.clone());
-    let reference = ObjectRef::new(&endpoint.name_any());
-    for _ in 0..10 {
-        let Some(before) = ctx.stores.endpoints.get(&reference) else {
-            return;
-        };
+    let which = ObjectRef::new(&endpoint.name_any());
+    let written = status::change(ctx, &which, |before: &AwsEndpoint| {
         let known = before.status.as_ref().and_then(|s| s.baseline.as_ref());
         if known.is_some_and(|b| b.deployment_id == deployment && (b.proof.is_some() || b.digest == digest)) {
-            return;
+            return None;
         }
-        let mut after = AwsEndpoint::clone(&before);
+        let mut after = before.clone();
         after.status.get_or_insert_default().baseline = Some(Baseline {
             deployment_id: deployment.to_owned(),
             digest: digest.to_owned(),
@@ -120,12 +113,10 @@ async fn note(ctx: &Context, endpoint: &AwsEndpoint, deployment: &str, digest: &
             repairing: None,
             proof: proof.clone(),
         });
-        match status::write(&api, before.as_ref(), &after).await {
-            // The watch brings what is newer.
-            Err(status::Error::Conflict) => tokio::time::sleep(AGAIN).await,
-            Err(error) => return tracing::debug!(%error, "no baseline"),
-            Ok(_) => return,
-        }
+        Some(after)
+    });
+    if let Err(error) = written.await {
+        tracing::debug!(%error, "no baseline");
     }
 }
 

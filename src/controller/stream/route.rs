@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::api::{Patch, PatchParams};
+use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
-use kube::{Api, ResourceExt};
 
 use super::files;
 use crate::api::drift::{Drift, Phase, Release};
@@ -20,9 +19,6 @@ use crate::inventory::events::{Aside, Event, Fault, Item, Pointer};
 use crate::inventory::hints::{Hint, Receipt};
 use crate::inventory::trail::Way;
 use crate::judge::snapshot::EndpointId;
-
-/// After a write that met a newer one.
-const AGAIN: Duration = Duration::from_millis(100);
 
 /// A clock of AWS's and the own one differ by less.
 const CLOCKS: Duration = Duration::from_mins(1);
@@ -171,8 +167,7 @@ fn plausible(endpoint: &EndpointId) -> bool {
 /// Another replica acts for the account: the hint is made durable as a request on the object, which that one sees.
 async fn hand_over(ctx: Arc<Context>, name: String, message: String, receipt: Arc<Receipt>) {
     let patch = serde_json::json!({"metadata": {"annotations": {REQUESTED_AT: format!("message {message}")}}});
-    let api: Api<AwsEndpoint> = Api::all(ctx.client.clone());
-    match status::bounded(api.patch(&name, &PatchParams::default(), &Patch::Merge(patch))).await {
+    match status::merge::<AwsEndpoint>(&ctx, "", &name, patch).await {
         // One that has no object yet is found by the other's next sweep.
         Ok(_) | Err(status::Error::Gone) => {
             ctx.metrics.count("handed_over");
@@ -184,31 +179,23 @@ async fn hand_over(ctx: Arc<Context>, name: String, message: String, receipt: Ar
 
 /// Writes the release into the Drift; gives what the message came to.
 async fn release(ctx: &Context, pointer: &Pointer, message_id: &str) -> Result<&'static str, status::Error> {
-    let api: Api<Drift> = Api::namespaced(ctx.client.clone(), &pointer.namespace);
     let reference = ObjectRef::new(&pointer.name).within(&pointer.namespace);
-    for _ in 0..10 {
-        // It was told from here: what is not here is not there any more.
-        let Some(drift) = ctx.stores.drifts.get(&reference) else {
-            return Ok("no_such_drift");
-        };
-        let kind = released(ctx, &drift, pointer);
-        if kind != "released" {
-            return Ok(kind);
-        }
-        let mut after = Drift::clone(&drift);
+    let mut kind = "no_such_drift";
+    let written = status::change(ctx, &reference, |drift: &Drift| {
+        kind = released(ctx, drift, pointer);
+        let mut after = drift.clone();
         after.status.get_or_insert_default().released = Some(Release {
             plan_digest: pointer.plan_digest.clone(),
             message_id: message_id.to_owned(),
             at: Time(ctx.now()),
         });
-        match status::write(&api, drift.as_ref(), &after).await {
-            Ok(_) => return Ok(kind),
-            // The watch brings what is newer.
-            Err(status::Error::Conflict) => tokio::time::sleep(AGAIN).await,
-            Err(error) => return Err(error),
-        }
+        (kind == "released").then_some(after)
+    });
+    match written.await {
+        // It was told from here: what is not here is not there any more.
+        Ok(_) | Err(status::Error::Gone) => Ok(kind),
+        Err(error) => Err(error),
     }
-    Err(status::Error::Conflict)
 }
 
 /// What a message about a Drift comes to, by what the Drift itself says.
