@@ -105,6 +105,8 @@ pub struct Context {
     pub departed: Mutex<HashMap<String, Departed>>,
     /// Whoever writes an endpoint on AWS sits at its desk, by the name of its `AwsEndpoint`.
     pub desks: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    /// Who may judge and repair now.
+    pub turns: super::turns::Turns,
     /// Repairs that are counted against their policies' limits.
     pub admissions: super::admission::Admissions,
     /// Namespaces that take no Drift, by account: what was said of each, and when.

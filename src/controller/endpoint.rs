@@ -1,7 +1,7 @@
 //! An endpoint: from a snapshot to verdicts, Drifts and repairs. The only AWS writer of its endpoint.
 
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -13,7 +13,7 @@ use super::case::{Asked, Case, Counts};
 use super::context::Context;
 use super::episode::{self, Seen, Step};
 use super::outcome::Failure;
-use super::revert::Reverts;
+use super::revert::{self, Reverts};
 use super::stream::{actors, baseline, health, reader};
 use super::{farewell, labels, names, remedy, status, summary};
 use crate::api::condition::{self, Said};
@@ -27,21 +27,76 @@ use crate::judge::verdict::{Outcome, Violation};
 use crate::judge::{self, Judgement, Snapshot, Verdict};
 use crate::record::entry::{Whole, whole_needed};
 
-/// One look at an endpoint.
+/// One look at an endpoint, and what follows from it.
 pub async fn reconcile(endpoint: Arc<AwsEndpoint>, ctx: Arc<Context>) -> Result<Action, Failure> {
     let name = endpoint.name_any();
-    let Some(account) = ctx.account_of(&endpoint.spec.account_id) else {
+    let Some(looked) = look(&ctx, endpoint).await? else {
         return Ok(Action::await_change());
     };
+    if !looked.acts(&ctx) {
+        return Ok(looked.after(None));
+    }
+    let (_place, waited) = ctx.turns.repair(&looked.endpoint.spec).await;
+    let looked = if waited {
+        // Meanwhile somebody may have suspended, mended or approved: nothing is done by what was decided before.
+        let Some(endpoint) = ctx.stores.endpoints.get(&ObjectRef::new(&name)) else {
+            return Ok(Action::await_change());
+        };
+        look(&ctx, endpoint).await?
+    } else {
+        Some(looked)
+    };
+    match looked {
+        Some(looked) => act(&ctx, &looked).await,
+        None => Ok(Action::await_change()),
+    }
+}
+
+/// No endpoint is looked at again sooner, unless something happens to it.
+const SOON: Duration = Duration::from_millis(200);
+
+/// What was judged and said, and what it asks for.
+struct Looked {
+    account: Arc<AwsAccount>,
+    /// As last written.
+    endpoint: AwsEndpoint,
+    /// Every Drift of the endpoint.
+    drifts: Vec<Arc<Drift>>,
+    /// Those that are open.
+    kept: Vec<Kept>,
+    /// When to look again, if nothing else happens.
+    again: Option<Duration>,
+}
+
+impl Looked {
+    /// Whether there is anything to do on AWS, or to look at there first.
+    fn acts(&self, ctx: &Context) -> bool {
+        remedy::is_due(ctx, &self.account, &self.kept) || revert::is_asked(&self.drifts)
+    }
+
+    fn after(&self, acted: Option<Duration>) -> Action {
+        let again = self.again.into_iter().chain(acted).min();
+        again.map_or_else(Action::await_change, |again| Action::requeue(again.max(SOON)))
+    }
+}
+
+/// Judges an endpoint and says so; none if there is nothing to judge.
+async fn look(ctx: &Arc<Context>, endpoint: Arc<AwsEndpoint>) -> Result<Option<Looked>, Failure> {
+    let _turn = ctx.turns.judge().await;
+    let name = endpoint.name_any();
+    let Some(account) = ctx.account_of(&endpoint.spec.account_id) else {
+        return Ok(None);
+    };
     if !ctx.acts_for(&account) {
-        return Ok(Action::await_change());
+        return Ok(None);
     }
     if ctx.inventory.is_gone(&name) {
-        return bury(&endpoint, &ctx).await;
+        bury(&endpoint, ctx).await?;
+        return Ok(None);
     }
     let reading = ctx.inventory.get(&name);
     let named = account.spec.regions.contains(&endpoint.spec.region);
-    let ending = || reading.is_some() && under_way(&ctx, &name);
+    let ending = || reading.is_some() && under_way(ctx, &name);
     if !named && !ending() {
         ctx.inventory.forget(&name); // if the region is named again, everything in it is news
         let why = format!(
@@ -49,82 +104,91 @@ pub async fn reconcile(endpoint: Arc<AwsEndpoint>, ctx: Arc<Context>) -> Result<
             endpoint.spec.region,
             account.name_any()
         );
-        return unobserved(&endpoint, &why, &ctx).await;
+        unobserved(&endpoint, &why, ctx).await?;
+        return Ok(None);
     }
-    reader::asked(&ctx, &endpoint);
+    reader::asked(ctx, &endpoint);
     let Some(reading) = reading else {
-        return Ok(Action::await_change());
+        return Ok(None);
     };
-    let complete = reading
-        .snapshot
-        .as_ref()
-        .filter(|_| reading.failure.is_none() && reading.depth >= ctx.depth());
-    let Some(snapshot) = complete else {
-        return match &reading.failure {
-            Some(why) => unobserved(&endpoint, why, &ctx).await,
-            None => Ok(Action::await_change()),
-        };
-    };
-    let endpoint = labels::keep(&ctx, &endpoint, &snapshot.tags).await?;
-    let case = Case::new(&ctx, &account, &endpoint);
+    if let Some(why) = &reading.failure {
+        unobserved(&endpoint, why, ctx).await?;
+        return Ok(None);
+    }
+    let complete = reading.snapshot.as_ref().filter(|_| reading.depth >= ctx.depth());
+    match complete {
+        Some(snapshot) => judge(ctx, account, &endpoint, snapshot, reading.begun).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Holds a reading against the policies, and brings Drifts and status in step with that.
+async fn judge(
+    ctx: &Arc<Context>,
+    account: Arc<AwsAccount>,
+    endpoint: &Arc<AwsEndpoint>,
+    snapshot: &Snapshot,
+    begun: Instant,
+) -> Result<Looked, Failure> {
+    let name = endpoint.name_any();
+    let endpoint = labels::keep(ctx, endpoint, &snapshot.tags).await?;
+    let case = Case::new(ctx, &account, &endpoint);
     let judgement = case.judge(snapshot);
     let drifts = ctx.stores.drifts.state();
     let absence = case.absence(snapshot);
     let steps = episode::settle(&name, &judgement.verdicts, &drifts, &absence);
     let writing = Writing {
-        ctx: &ctx,
+        ctx,
         account: &account,
         case: &case,
         snapshot,
         deploying: deploying(&steps),
-        guarded: guarded(&ctx, &steps).await,
+        guarded: guarded(ctx, &steps).await,
     };
     let mut put_back = endpoint.status.as_ref().map(|s| s.put_back.clone()).unwrap_or_default();
     if steps.iter().any(|step| matches!(step, Step::Open { .. })) {
-        health::suspect(&ctx, &account, &endpoint, snapshot);
+        health::suspect(ctx, &account, &endpoint, snapshot);
     }
     let (kept, attributing) = write_steps(&writing, &endpoint, steps, &mut put_back).await?;
     // Values with which a rule held must stand before a repair can need them after a restart.
-    let seeking = seek(&ctx, &account, snapshot, &of_endpoint(&drifts, &name)).await?;
-    let (baseline, settling) = baseline::settle(&ctx, &account, &endpoint, snapshot);
-    let answered = ctx.stream.hints.answered(&name, reading.begun);
-    let endpoint = write_status(
-        &ctx,
-        &endpoint,
-        &case,
-        snapshot,
-        &judgement,
-        Counted {
-            put_back,
-            answered,
-            baseline,
-        },
-    )
-    .await?;
-    for took in ctx.stream.hints.judged(&name, reading.begun) {
+    let mine = of_endpoint(&drifts, &name);
+    let seeking = seek(ctx, &account, snapshot, &mine).await?;
+    let (baseline, settling) = baseline::settle(ctx, &account, &endpoint, snapshot);
+    let answered = ctx.stream.hints.answered(&name, begun);
+    let counted = Counted {
+        put_back,
+        answered,
+        baseline,
+    };
+    let endpoint = write_status(ctx, &endpoint, &case, snapshot, &judgement, counted).await?;
+    for took in ctx.stream.hints.judged(&name, begun) {
         ctx.metrics.judged.observe(took.as_secs_f64());
     }
+    // Nothing tells when a namespace has room again.
+    let offering = (kept.len() < violations(&judgement.verdicts)).then_some(OFFER_AGAIN);
+    let again = [attributing, seeking, settling, offering, remedy::goes_on(ctx, &kept)];
+    Ok(Looked {
+        account: account.clone(),
+        endpoint,
+        drifts: mine,
+        kept,
+        again: again.into_iter().flatten().min(),
+    })
+}
+
+/// Repairs, and takes back, what may be. One writer, one thing at a time.
+async fn act(ctx: &Arc<Context>, looked: &Looked) -> Result<Action, Failure> {
     let reverts = Reverts {
-        ctx: &ctx,
-        case: &case,
-        endpoint: &endpoint,
-        drifts: &of_endpoint(&drifts, &name),
+        ctx,
+        case: &Case::new(ctx, &looked.account, &looked.endpoint),
+        endpoint: &looked.endpoint,
+        drifts: &looked.drifts,
     };
     if let Some(again) = reverts.run().await? {
-        return Ok(Action::requeue(again)); // one writer, one thing at a time
+        return Ok(Action::requeue(again));
     }
-    let refused = kept.len() < violations(&judgement.verdicts);
-    let repairing = remedy::repair(&ctx, &account, &endpoint, kept).await?;
-    // Nothing tells when a namespace has room again.
-    let offering = refused.then_some(OFFER_AGAIN);
-    let again = repairing
-        .into_iter()
-        .chain(offering)
-        .chain(attributing)
-        .chain(seeking)
-        .chain(settling)
-        .min();
-    Ok(again.map_or_else(Action::await_change, Action::requeue))
+    let again = remedy::repair(ctx, &looked.account, &looked.endpoint, &looked.kept).await?;
+    Ok(looked.after(again))
 }
 
 /// What a look at the endpoint came to besides the judgement.
@@ -400,7 +464,7 @@ async fn close(ctx: &Context, drift: &Drift, how: Resolution, proof: Option<Stri
 }
 
 /// The endpoint is on no complete list any more.
-async fn bury(endpoint: &AwsEndpoint, ctx: &Context) -> Result<Action, Failure> {
+async fn bury(endpoint: &AwsEndpoint, ctx: &Context) -> Result<(), Failure> {
     let name = endpoint.name_any();
     for drift in ctx
         .stores
@@ -415,11 +479,11 @@ async fn bury(endpoint: &AwsEndpoint, ctx: &Context) -> Result<Action, Failure> 
     ctx.inventory.forget(&name);
     ctx.looks.forget(&name);
     ctx.stream.trail.forget(&EndpointId::from(&endpoint.spec));
-    Ok(Action::await_change())
+    Ok(())
 }
 
 /// What could not be read, or is read no more, is unknown: nothing is resolved, repaired or forgotten.
-async fn unobserved(endpoint: &AwsEndpoint, why: &str, ctx: &Context) -> Result<Action, Failure> {
+async fn unobserved(endpoint: &AwsEndpoint, why: &str, ctx: &Context) -> Result<(), Failure> {
     let mut after = endpoint.clone();
     let now = ctx.now();
     let status = after.status.get_or_insert_default();
@@ -441,7 +505,7 @@ async fn unobserved(endpoint: &AwsEndpoint, why: &str, ctx: &Context) -> Result<
         policy.message = Some(why.to_owned());
     }
     status::write(ctx, endpoint, &after).await?;
-    Ok(Action::await_change())
+    Ok(())
 }
 
 async fn write_status(
@@ -487,6 +551,11 @@ async fn write_status(
         generation,
         now,
     );
-    let written = status::write(ctx, endpoint, &after).await?;
-    Ok(written.unwrap_or(after))
+    let written = status::write(ctx, endpoint, &after).await?.unwrap_or(after);
+    let said = |e: &AwsEndpoint| e.status.as_ref().map(|s| s.policies.clone()).unwrap_or_default();
+    let before = said(endpoint);
+    for news in said(&written).iter().filter(|verdict| !before.contains(verdict)) {
+        ctx.wake.policy(&news.namespace, &news.name);
+    }
+    Ok(written)
 }

@@ -39,6 +39,7 @@ mod stream;
 mod summary;
 mod sweeper;
 mod taken;
+mod turns;
 mod wake;
 mod watched;
 
@@ -131,8 +132,8 @@ pub async fn run(
         .with_config(few())
         .reconcile_on(woken.policies)
         .reconcile_all_on(woken.all_policies);
+    // As many at once as there are: each waits for its turn to be judged, and again to be repaired.
     let endpoints = Controller::for_stream(trigger(of_endpoints, hear::endpoints(&ctx)), endpoints.store().clone())
-        .with_config(many())
         .reconcile_on(woken.endpoints)
         .reconcile_all_on(woken.all_endpoints);
     let drifts = Controller::for_stream(trigger(of_drifts, hear::drifts(&ctx)), drifts.store().clone())
@@ -217,6 +218,7 @@ async fn context(
         sweepers: std::sync::Mutex::default(),
         departed: std::sync::Mutex::default(),
         desks: std::sync::Mutex::default(),
+        turns: turns::Turns::default(),
         admissions: admission::Admissions::default(),
         refusals: std::sync::Mutex::default(),
     }

@@ -40,22 +40,21 @@ const LOOK_AGAIN: Duration = Duration::from_secs(30);
 /// What a Drift says whose plan does not fit any more.
 const OTHERWISE: &str = "AWS needs other calls now than those that were planned: planning anew";
 
+/// Whether a repair may begin or go on now, or a person is asked about one.
+pub fn is_due(ctx: &Context, account: &AwsAccount, kept: &[Kept]) -> bool {
+    !due(ctx, account, kept).is_empty() || told(account, kept).any(asks)
+}
+
 /// Repairs what may be repaired; gives when to look again, if nothing else happens.
 pub async fn repair(
     ctx: &Arc<Context>,
     account: &AwsAccount,
     endpoint: &AwsEndpoint,
-    kept: Vec<Kept>,
+    kept: &[Kept],
 ) -> Result<Next, Failure> {
-    let now = ctx.now();
-    let audit = account.spec.audit.is_some();
-    let is_told = |k: &&Kept| k.drift.status.as_ref().is_some_and(|s| episode::told(s, audit));
-    let told: Vec<&Kept> = kept.iter().filter(is_told).collect();
-    let open = told.iter().copied().filter(|k| k.asked.gate == Gate::Open);
-    let due: Vec<&Kept> = open
-        .filter(|k| next_attempt(k).is_none_or(|at| at <= now) || begin::has_room(ctx, &k.drift, &k.policy.limits))
-        .collect();
-    let asking: Vec<&Kept> = told.into_iter().filter(|k| asks(k)).collect();
+    let (now, audit) = (ctx.now(), account.spec.audit.is_some());
+    let due = due(ctx, account, kept);
+    let asking: Vec<&Kept> = told(account, kept).filter(|k| asks(k)).collect();
     // All drifts of an endpoint share a deployment: those that were found with these are waited for.
     let others = kept.iter().filter(|k| k.asked.gate == Gate::Open);
     let mut others = others.filter_map(|k| k.drift.status.as_ref());
@@ -63,31 +62,41 @@ pub async fn repair(
         return Ok(Some(Duration::from_secs(1)));
     }
     let round = Round { ctx, account, endpoint };
-    let next = if kept.iter().any(verify::awaited) {
+    if kept.iter().any(verify::awaited) {
         // Until it shows it looks like somebody's draft: nothing else is begun.
         round
             .read_back(due.into_iter().filter(|k| verify::awaited(k)).collect())
-            .await?
+            .await
     } else if !due.is_empty() {
-        round.run(due).await?
+        round.run(due).await
     } else if !asking.is_empty() && ctx.looks.due(&endpoint.name_any(), LOOK_AGAIN) {
-        round.show(asking).await?
+        round.show(asking).await
     } else {
-        None
-    };
-    let rest = |at: Timestamp| Duration::try_from(at.duration_since(now)).unwrap_or_default();
-    let waits = kept
-        .iter()
-        .filter_map(goes_on_at)
-        .filter(|at| *at > now)
-        .min()
-        .map(rest);
-    let soonest = next.into_iter().chain(waits).min();
-    Ok(soonest.map(|wait| wait.max(SOON)))
+        Ok(None)
+    }
 }
 
-/// Not at once: what was just written has to come back by the watch first.
-const SOON: Duration = Duration::from_millis(200);
+/// Drifts that everybody knows of who must know before AWS is written.
+fn told<'a>(account: &AwsAccount, kept: &'a [Kept]) -> impl Iterator<Item = &'a Kept> + use<'a> {
+    let audit = account.spec.audit.is_some();
+    let is_told = move |k: &&Kept| k.drift.status.as_ref().is_some_and(|s| episode::told(s, audit));
+    kept.iter().filter(is_told)
+}
+
+/// Those of them whose repair may begin or go on now.
+fn due<'a>(ctx: &Context, account: &AwsAccount, kept: &'a [Kept]) -> Vec<&'a Kept> {
+    let now = ctx.now();
+    let open = told(account, kept).filter(|k| k.asked.gate == Gate::Open);
+    open.filter(|k| next_attempt(k).is_none_or(|at| at <= now) || begin::has_room(ctx, &k.drift, &k.policy.limits))
+        .collect()
+}
+
+/// When the next of them goes on by itself.
+pub fn goes_on(ctx: &Context, kept: &[Kept]) -> Next {
+    let now = ctx.now();
+    let next = kept.iter().filter_map(goes_on_at).filter(|at| *at > now).min();
+    next.map(|at| Duration::try_from(at.duration_since(now)).unwrap_or_default())
+}
 
 /// When the endpoint is to be looked at again, if nothing else happens.
 pub type Next = Option<Duration>;

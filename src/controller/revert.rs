@@ -55,6 +55,11 @@ fn asked(drift: &Drift) -> Option<&Approval> {
         .then_some(approval)
 }
 
+/// Whether people asked for repairs to be taken back that nobody has settled yet.
+pub fn is_asked(drifts: &[Arc<Drift>]) -> bool {
+    drifts.iter().any(|drift| asked(drift).is_some())
+}
+
 impl Reverts<'_> {
     /// Opens and carries out what people asked for. Gives when to look again.
     pub async fn run(&self) -> Result<Option<Duration>, Failure> {
