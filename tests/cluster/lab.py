@@ -7,6 +7,7 @@
 
 The command finds, besides KUBECONFIG and kubectl and helm first on its PATH:
 
+    PLUMBLINE_PYTHON            the Python that runs this, for which moto is installed
     PLUMBLINE_TEST_BIN          the folder with kubectl, helm and the others
     PLUMBLINE_KUBE_AUDIT_LOG    every call that reached the API server: one JSON object a line, level Metadata
     PLUMBLINE_CLUSTER_LOGS      the folder with everybody's log

@@ -15,4 +15,5 @@ mod queue;
 mod repair_queue;
 mod shapes;
 mod shared;
+mod stack;
 mod told;

@@ -8,6 +8,7 @@ import pathlib
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -157,6 +158,7 @@ class Lab:
             "NO_PROXY": no_proxy,
             "no_proxy": no_proxy,
             "PATH": f"{self.bin}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+            "PLUMBLINE_PYTHON": sys.executable,
             "PLUMBLINE_TEST_BIN": str(self.bin),
             "PLUMBLINE_KUBE_AUDIT_LOG": str(self.audit_log),
             "PLUMBLINE_CLUSTER_LOGS": str(self.logs),

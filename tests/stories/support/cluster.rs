@@ -93,3 +93,8 @@ pub async fn kubeconfig_of(client: &Client, namespace: &str, account: &str, path
 pub fn moto() -> String {
     variable("PLUMBLINE_MOTO")
 }
+
+/// The Python that runs the lab.
+pub fn python() -> String {
+    variable("PLUMBLINE_PYTHON")
+}
