@@ -151,25 +151,30 @@ pub fn explain<'e>(question: &Question<'_>, events: &'e [Event], own: &Own) -> E
 
 /// The event that brought what callers of the drift's stages meet.
 fn deployment<'e>(question: &Question<'_>, newest: &[&'e Event]) -> Option<&'e Event> {
-    let pointed = |event: &Event, sure: bool| {
-        question.deployments.iter().any(|(stage, deployment)| {
-            match writers::pointed(&event.name, &event.parameters, stage, event.deployment.as_deref()) {
-                Some(Some(shown)) => shown == deployment,
-                Some(None) => !sure,
-                None => false,
-            }
-        })
+    let pointed = |event: &Event, stage: &str, deployment: &str| {
+        let shown = writers::pointed(&event.name, &event.parameters, stage, event.deployment.as_deref())?;
+        Some(shown.map(|shown| shown == deployment))
     };
     let is_canary = |event: &Event| writers::is_canary(&event.name, &event.parameters);
-    // One that does not show where it pointed is believed only if no other shows it. Who made a canary of a deployment did
-    // not bring it to all callers: whoever promoted it did.
-    let find = |sure, canary| {
-        let mut all = newest.iter().copied();
-        all.find(|event| is_canary(event) == canary && pointed(event, sure))
+    let shown = |canary| {
+        let mut all = newest.iter().copied().filter(|event| is_canary(event) == canary);
+        all.find(|event| {
+            let mut stages = question.deployments.iter();
+            stages.any(|(stage, deployment)| pointed(event, stage, deployment) == Some(Some(true)))
+        })
     };
-    find(true, false)
-        .or_else(|| find(false, false))
-        .or_else(|| find(true, true))
+    // One that does not show where it pointed is believed only if no other shows it, and none pointed the stage since.
+    let unshown = || {
+        let of_stage = |(stage, deployment): (&String, &String)| {
+            let mut all = newest.iter().copied().filter(|event| !is_canary(event));
+            let (event, shown) = all.find_map(|event| Some((event, pointed(event, stage, deployment)?)))?;
+            shown.is_none().then_some(event)
+        };
+        let found = question.deployments.iter().filter_map(of_stage);
+        found.max_by(|a, b| (a.time, &a.id).cmp(&(b.time, &b.id)))
+    };
+    // Who made a canary of a deployment did not bring it to all callers: whoever promoted it did.
+    shown(false).or_else(unshown).or_else(|| shown(true))
 }
 
 /// One thing of a change that calls write by itself: a property, a tag or a list's member.

@@ -142,6 +142,12 @@ fn a_member_of_a_list_is_explained_by_a_call_that_names_it() {
     let path = "authorizationScopes";
     let more = || of(Target::Method, path, json!(["a", "b"]), json!(["a"]));
     let less = || of(Target::Method, path, json!(["a"]), json!(["a", "b/c"]));
+    let named = |second, who, op: &str, value: &str| {
+        let mut at = get();
+        at["updateMethodInput"] =
+            json!({"patchOperations": [{"op": op, "path": "/authorizationScopes", "value": value}]});
+        call(second, who, "UpdateMethod", at)
+    };
     let put = |list: Value| {
         let mut at = get();
         at["putMethodInput"] = json!({"authorizationScopes": list});
@@ -166,9 +172,73 @@ fn a_member_of_a_list_is_explained_by_a_call_that_names_it() {
             Some("anna@10"),
             "one was taken away",
         ),
+        (
+            more(),
+            vec![named(10, ANNA, "add", "b"), named(20, BORIS, "add", "a")],
+            Some("anna@10"),
+            "the value names the member: the newest added one that is wanted",
+        ),
+        (
+            less(),
+            vec![named(10, ANNA, "remove", "b/c"), named(20, BORIS, "remove", "z")],
+            Some("anna@10"),
+            "the value names the member: the newest took another one away",
+        ),
+        (
+            less(),
+            vec![named(10, ANNA, "remove", "x, b/c")],
+            Some("anna@10"),
+            "a value names several members",
+        ),
+        (
+            less(),
+            vec![named(10, ANNA, "remove", "b/c"), named(20, BORIS, "add", "b/c")],
+            None,
+            "it was added since: it went some other way",
+        ),
+        (
+            more(),
+            vec![named(10, ANNA, "add", "***"), named(20, BORIS, "add", "a")],
+            Some("anna@10"),
+            "a masked value may be this member",
+        ),
         (more(), vec![put(json!(["a", "b"]))], Some("anna@10"), "put with it"),
         (less(), vec![put(json!(["a"]))], Some("anna@10"), "put without it"),
         (more(), vec![put(json!(["a"]))], None, "put without one that is there"),
+    ] {
+        assert_eq!(case.explain(&events).0.as_deref(), who, "{why}");
+    }
+}
+
+#[test]
+fn a_member_that_was_replaced_is_gone_and_the_new_one_came() {
+    let is = |from: Value, to: Value| of(Target::RestApi, "binaryMediaTypes", from, to);
+    let replaced = |old: &str, new: &str| [api(10, ANNA, &format!("/binaryMediaTypes/{old}"), new)];
+    for (case, events, who, why) in [
+        (
+            is(json!(["image/gif"]), json!([])),
+            replaced("image~1png", "image/gif"),
+            Some("anna@10"),
+            "the new one came",
+        ),
+        (
+            is(json!([]), json!(["image/png"])),
+            replaced("image~1png", "image/gif"),
+            Some("anna@10"),
+            "the old one went",
+        ),
+        (
+            is(json!(["image/png"]), json!([])),
+            replaced("image~1png", "image/gif"),
+            None,
+            "the old one is there again, by somebody else",
+        ),
+        (
+            is(json!(["text/css"]), json!([])),
+            replaced("image~1png", "image/gif"),
+            None,
+            "neither of them",
+        ),
     ] {
         assert_eq!(case.explain(&events).0.as_deref(), who, "{why}");
     }
@@ -186,6 +256,11 @@ fn who_promotes_a_canary_brings_it_to_all_callers() {
             vec![uri(10, ANNA, "http://x"), canary(20, BORIS, "d2")],
             (Some("anna@10"), Some("boris@20")),
             "the promotion was not told of",
+        ),
+        (
+            vec![uri(5, ANNA, "http://x"), promote(10, BORIS), deploy(20, BORIS, "d1")],
+            (Some("anna@5"), None),
+            "another deployment came since: the promotion did not bring this one",
         ),
         (
             vec![
