@@ -36,7 +36,8 @@ class Scene:
 
     def _start_aws(self, undo: contextlib.ExitStack) -> None:
         aws.import_boto3(moto_python())
-        awsim = self._child("awsim", "--listen", "127.0.0.1:0", "--account", aws.ACCOUNT, "--seed", HERE / "fleet.json")
+        words = ("--listen", "127.0.0.1:0", "--account", aws.ACCOUNT, "--seed", HERE / "fleet.json")
+        awsim = self._child("awsim", *words, "--sts", self.lab.moto_url)
         undo.callback(awsim.stop)
         awsim.await_ready(lambda: "listening on" in awsim.tail(), deadline=20)
         address = awsim.tail().partition("listening on ")[2].split()[0]

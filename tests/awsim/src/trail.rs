@@ -1,5 +1,6 @@
 //! What CloudTrail would record of a call.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -10,6 +11,7 @@ use crate::identity::Face;
 use crate::ids::uuid;
 use crate::router::Operation;
 use crate::service::Service;
+use crate::sim::keep;
 
 /// A call with what its record needs; the record is made when somebody reads it.
 #[derive(Clone, Debug)]
@@ -25,6 +27,38 @@ pub(crate) struct Entry {
     /// Whether its record hides values.
     pub(crate) masked: bool,
     pub(crate) seed: u64,
+}
+
+/// What is kept, oldest first: reads apart from writes, so that sweeps push no write out.
+#[derive(Default)]
+pub(crate) struct History {
+    writes: VecDeque<Entry>,
+    reads: VecDeque<Entry>,
+}
+
+impl History {
+    /// Keeps an entry, and of its kind so many at most.
+    pub(crate) fn keep(&mut self, entry: Entry, most: usize) {
+        let ring = if entry.call.read_only {
+            &mut self.reads
+        } else {
+            &mut self.writes
+        };
+        keep(ring, entry, most);
+    }
+
+    /// All of them, first the writes and then the reads.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.writes.iter().chain(&self.reads)
+    }
+
+    /// What came after the call of that sequence, in order.
+    pub(crate) fn after(&self, sequence: u64) -> Vec<Entry> {
+        let later = self.entries().filter(|entry| entry.call.sequence > sequence);
+        let mut later: Vec<Entry> = later.cloned().collect();
+        later.sort_by_key(|entry| entry.call.sequence);
+        later
+    }
 }
 
 impl Entry {
