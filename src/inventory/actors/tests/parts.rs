@@ -3,7 +3,7 @@
 use super::*;
 
 /// A drift, whose `from` is what was observed and whose `to` is what shall stand.
-fn of(target: Target, path: &str, from: Value, to: Value) -> Case {
+pub(super) fn of(target: Target, path: &str, from: Value, to: Value) -> Case {
     let address: &[(&str, &str)] = match target {
         Target::RestApi => &[("restApiId", "a1")],
         Target::Stage => &[("restApiId", "a1"), ("stageName", "prod")],
@@ -15,7 +15,7 @@ fn of(target: Target, path: &str, from: Value, to: Value) -> Case {
     case
 }
 
-fn tag(second: i64, who: &str, key: &str, value: &str) -> Event {
+pub(super) fn tag(second: i64, who: &str, key: &str, value: &str) -> Event {
     let arn = "arn:aws:apigateway:eu-west-1::/restapis/a1";
     let input = json!({"tags": {key: value}});
     call(
@@ -26,7 +26,7 @@ fn tag(second: i64, who: &str, key: &str, value: &str) -> Event {
     )
 }
 
-fn untag(second: i64, who: &str, key: &str) -> Event {
+pub(super) fn untag(second: i64, who: &str, key: &str) -> Event {
     let arn = "arn:aws:apigateway:eu-west-1::/restapis/a1";
     call(
         second,
@@ -37,7 +37,7 @@ fn untag(second: i64, who: &str, key: &str) -> Event {
 }
 
 /// One patch operation without a value.
-fn member(second: i64, who: &str, name: &str, op: &str, path: &str) -> Event {
+pub(super) fn member(second: i64, who: &str, name: &str, op: &str, path: &str) -> Event {
     let mut parameters = get();
     let mut input = name.to_owned();
     input[..1].make_ascii_lowercase();
@@ -55,7 +55,7 @@ fn scope(second: i64, who: &str, op: &str, scope: &str) -> Event {
     )
 }
 
-fn api(second: i64, who: &str, path: &str, value: &str) -> Event {
+pub(super) fn api(second: i64, who: &str, path: &str, value: &str) -> Event {
     patch(second, who, "UpdateRestApi", json!({}), path, value)
 }
 
@@ -66,6 +66,17 @@ fn canary(second: i64, who: &str, id: &str) -> Event {
         who,
         "CreateDeployment",
         json!({"createDeploymentInput": input, "made": id}),
+    )
+}
+
+/// A patch of the stage that takes something away.
+pub(super) fn remove(second: i64, who: &str, path: &str) -> Event {
+    let gone = json!([{"op": "remove", "path": path}]);
+    call(
+        second,
+        who,
+        "UpdateStage",
+        json!({"stageName": "prod", "updateStageInput": {"patchOperations": gone}}),
     )
 }
 
@@ -397,15 +408,6 @@ fn a_domain_is_explained_by_its_own_calls() {
 #[test]
 fn a_setting_is_lost_with_its_entry() {
     let setting = |path: &str| of(Target::Stage, path, Value::Null, json!("INFO"));
-    let remove = |second, who, path: &str| {
-        let gone = json!([{"op": "remove", "path": path}]);
-        call(
-            second,
-            who,
-            "UpdateStage",
-            json!({"stageName": "prod", "updateStageInput": {"patchOperations": gone}}),
-        )
-    };
     let events = [remove(10, ANNA, "/~1pets/GET"), remove(20, BORIS, "/*/*")];
     for (path, who) in [
         ("methodSettings[\"~1pets/GET\"].loggingLevel", "anna@10"),
@@ -442,6 +444,7 @@ fn what_explains_most_of_several_changes_is_named() {
         target: Target::Method,
         address: &case.address,
         changes: &changes,
+        wanted: true,
         deployments: &case.deployments,
         before: Timestamp::from_second(1000).unwrap(),
     };
