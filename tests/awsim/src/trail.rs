@@ -109,9 +109,7 @@ impl Entry {
         }
         let ids = self.call.ids.iter().map(|(name, value)| (name.clone(), json!(value)));
         let mut parameters: Map<String, Value> = ids.collect();
-        for (name, value) in &self.call.query {
-            parameters.insert(name.clone(), json!(value));
-        }
+        parameters.extend(asked(&self.call.query));
         if let Ok(body @ Value::Object(_)) = serde_json::from_slice(&self.request) {
             parameters.insert(self.operation.input(), body);
         }
@@ -128,6 +126,20 @@ impl Entry {
         }
         serde_json::from_slice(&self.response).unwrap_or(Value::Null)
     }
+}
+
+/// A query as a record has it: what is asked for more than once is a list.
+fn asked(query: &[(String, String)]) -> Map<String, Value> {
+    let mut found: Map<String, Value> = Map::new();
+    for (name, value) in query {
+        let value = json!(value);
+        match found.get_mut(name) {
+            None => _ = found.insert(name.clone(), value),
+            Some(Value::Array(all)) => all.push(value),
+            Some(first) => *first = json!([first.take(), value]),
+        }
+    }
+    found
 }
 
 /// The members of a JSON service's request begin with a small letter in its record.

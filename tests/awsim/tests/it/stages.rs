@@ -187,6 +187,9 @@ fn tags_are_put_and_taken_by_arn() {
         );
         assert_eq!(world.get(&tags), json!({"tags": {"b": "2"}}));
         assert_eq!(world.get(path)["tags"], json!({"b": "2"}), "{path}");
+        world.call(&format!("DELETE {tags}?tagKeys=b&tagKeys=c"), &Value::Null);
+        let asked = &world.sim.trail().pop().unwrap()["requestParameters"]["tagKeys"];
+        assert_eq!(*asked, json!(["b", "c"]), "a record has all that was asked for");
     }
 }
 
