@@ -249,6 +249,31 @@ fn a_domain_name_changes_its_security_policy() {
 }
 
 #[test]
+fn a_private_domain_name_is_found_by_its_id() {
+    let mut world = World::new();
+    let domain = json!({"domainName": "in.example.com", "certificateArn": "arn:aws:acm:eu-west-1:111122223333:certificate/c",
+        "endpointConfiguration": {"types": ["PRIVATE"]}, "securityPolicy": "TLS_1_2"});
+    let made = world.post("/domainnames", &domain);
+    world.name("domain", &made["domainNameId"]);
+    let id = world.id("domain").to_owned();
+    assert_eq!(
+        made["domainNameArn"],
+        format!("arn:aws:apigateway:{REGION}:{ACCOUNT}:/domainnames/in.example.com+{id}")
+    );
+    assert_eq!(world.get("/domainnames")["item"][0], made, "the list tells the id");
+    let change = [("replace /policy", json!("{}"))];
+    for (asked, status, why) in [
+        (format!("?domainNameId={id}"), 200, "it is this one"),
+        (String::new(), 404, "a name alone may be of several"),
+        ("?domainNameId=other".to_owned(), 404, "it is another one"),
+    ] {
+        let path = format!("/domainnames/in.example.com{asked}");
+        let read = world.call(&format!("GET {path}"), &Value::Null).status;
+        assert_eq!((read, world.patch(&path, &change).status), (status, status), "{why}");
+    }
+}
+
+#[test]
 fn an_enhanced_security_policy_takes_a_quarter_of_an_hour() {
     let mut world = World::new().with_api();
     let change = [
