@@ -57,11 +57,12 @@ pub enum Repair {
         /// Which operations the path takes.
         ops: Ops,
     },
-    /// A list whose members are added and removed one by one below the path.
+    /// A list whose members are added and removed one by one.
     Members {
         /// As in `UpdateMethod`.
         operation: &'static str,
-        /// As in `/authorizationScopes`.
+        /// The path names a member where `{~}` stands in it, as in `/binaryMediaTypes/{~}`; of a path without, as in
+        /// `/authorizationScopes`, it is the value.
         path: &'static str,
     },
     /// A map whose entries are set by `TagResource` and taken away by `UntagResource`.

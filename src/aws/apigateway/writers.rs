@@ -213,6 +213,7 @@ pub fn wrote<'a>(operation: &str, parameters: &'a Value, target: Target, at: &Pa
             );
         }
         Repair::Members { operation: own, path } if own == operation => {
+            let path = path.trim_end_matches("/{~}");
             return match at.keys().get(property.path.len()) {
                 Some(member) => member_patched(path, member, input),
                 None => patched(path, input, None),

@@ -315,6 +315,25 @@ fn every_repair_has_its_inverse() {
             "member by member",
         ),
         (
+            api(json!({"endpointConfiguration": {"types": ["PRIVATE"], "vpcEndpointIds": ["vpce-1"]}})),
+            rule(
+                API,
+                json!({"desired": {"endpointConfiguration": {"vpcEndpointIds": ["vpce-2", "vpce-3"]}}}),
+            ),
+            "UpdateRestApi add /endpointConfiguration/vpcEndpointIds=vpce-2, add /endpointConfiguration/vpcEndpointIds=vpce-3, \
+             remove /endpointConfiguration/vpcEndpointIds=vpce-1",
+            "UpdateRestApi add /endpointConfiguration/vpcEndpointIds=vpce-1, remove /endpointConfiguration/vpcEndpointIds=vpce-2, \
+             remove /endpointConfiguration/vpcEndpointIds=vpce-3",
+            "the value names the member, and several are named at one path",
+        ),
+        (
+            method("GET /pets", json!({"authorizationScopes": ["a/b"]})),
+            rule(METHOD, json!({"desired": {"authorizationScopes": ["c"]}})),
+            "UpdateMethod add /authorizationScopes=c, remove /authorizationScopes=a/b",
+            "UpdateMethod add /authorizationScopes=a/b, remove /authorizationScopes=c",
+            "a value is not escaped",
+        ),
+        (
             method(
                 "GET /pets",
                 json!({"methodIntegration": {"uri": "u", "requestParameters": {"integration.request.header.a": "'x'"}}}),
