@@ -57,6 +57,13 @@ class Aws:
             sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue, Attributes=raw)
             self.queues[kind] = url
 
+    def user(self, name: str) -> dict[str, str]:
+        """Credentials of a new IAM user. Whoever asks moto's STS is told the same of them: awsim, and the user itself."""
+        iam = self.client("iam")
+        iam.create_user(UserName=name)
+        key = iam.create_access_key(UserName=name)["AccessKey"]
+        return {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+
     # What API Gateway holds.
 
     def _control(self, path: str):

@@ -189,6 +189,17 @@ def resolved(drift: dict, change: Change) -> None:
     demand(status.get("proof"), f"{change.api}: the Drift does not say how the repair is known to be live")
 
 
+def attributed(scene: Scene, change: Change) -> None:
+    """The Drift names whoever made the change, although the own repair wrote the same property since."""
+
+    def look() -> tuple[bool, str]:
+        drift = scene.drifts.of(change.api, change.rule)[-1]
+        editor = drift["status"].get("actors", {}).get("editor", {}).get("name")
+        return editor == "user/anna", f"{editor}; {condition(drift, 'Attributed')}"
+
+    until(f"{change.api} {change.rule}: anna is named", look, 20)
+
+
 def as_before(aws: Aws, before: dict[str, dict], finished: str | None) -> None:
     """Every API is again what it was: the editor and what callers of each stage meet. Only the colleague's work is new."""
     for api, old in before.items():

@@ -88,6 +88,7 @@ def repaired(scene: Scene, change: story.Change) -> None:
     drift = checks.await_drift(scene, change, "Resolved", within=30)
     checks.finding(scene.drifts, change)
     checks.resolved(drift, change)
+    checks.attributed(scene, change)
     calls = checks.exactly_the_plan(scene, change)
     ahead = checks.recorded_first(scene, change, drift)
     say(f"  in S3 {ahead:.2f} s before the first write; exactly the planned calls: {', '.join(calls)}")

@@ -36,7 +36,8 @@ class Scene:
 
     def _start_aws(self, undo: contextlib.ExitStack) -> None:
         aws.import_boto3(moto_python())
-        awsim = self._child("awsim", "--listen", "127.0.0.1:0", "--account", aws.ACCOUNT, "--seed", HERE / "fleet.json")
+        words = ("--listen", "127.0.0.1:0", "--account", aws.ACCOUNT, "--seed", HERE / "fleet.json")
+        awsim = self._child("awsim", *words, "--sts", self.lab.moto_url)
         undo.callback(awsim.stop)
         awsim.await_ready(lambda: "listening on" in awsim.tail(), deadline=20)
         address = awsim.tail().partition("listening on ")[2].split()[0]
@@ -64,13 +65,12 @@ class Scene:
         environment |= {
             "KUBECONFIG": str(self._only_the_token_of(spec["serviceAccountName"])),
             "AWS_REGION": aws.REGION,
-            "AWS_ACCESS_KEY_ID": aws.access_key("plumbline"),
-            "AWS_SECRET_ACCESS_KEY": "not checked here",
             "AWS_ENDPOINT_URL_API_GATEWAY": self.aws.awsim,
             "AWS_ENDPOINT_URL_CLOUDTRAIL": self.aws.awsim,
             "AWS_ENDPOINT_URL_S3": self.witness.url,
             "AWS_EC2_METADATA_DISABLED": "true",
         }
+        environment |= self.aws.user("plumbline")
         environment |= {f"AWS_ENDPOINT_URL_{service}": self.aws.moto for service in ("SNS", "SQS", "STS")}
         health = f"127.0.0.1:{free_port()}"
         self.controller = self._child("plumbline", *words, "--listen", health, **(self.lab.environment | environment))

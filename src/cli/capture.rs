@@ -113,7 +113,7 @@ impl Capture {
         for domain in &self.domains {
             listed.push((
                 id(EndpointType::DomainName, domain),
-                client.get_domain_name(domain).await?,
+                read::domain_name(client, domain).await?,
             ));
         }
         Ok(listed)

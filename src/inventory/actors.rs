@@ -28,6 +28,8 @@ pub struct Question<'a> {
     pub address: &'a BTreeMap<String, String>,
     /// Where it differs; `from` is what was observed.
     pub changes: &'a [Change],
+    /// Whether it is known what shall stand there. If not, `to` says nothing, and whoever wrote any of it last explains it.
+    pub wanted: bool,
     /// The deployment that callers meet, by the drift's stages; empty where nothing is deployed.
     pub deployments: &'a BTreeMap<String, String>,
     /// Nothing that happened later explains it.
@@ -130,11 +132,12 @@ pub fn explain<'e>(question: &Question<'_>, events: &'e [Event], own: &Own) -> E
     let until = deployed.map(|event| event.time).into_iter().chain(made).min();
     let until = until.unwrap_or(question.before);
     newest.retain(|event| event.time <= until && writers::is_of(&event.name, &event.parameters, question.address));
-    let parts = question
-        .changes
-        .iter()
-        .flat_map(|change| parts(question.target, change));
+    let parts = question.changes.iter().flat_map(|change| parts(question, change));
     let explained = parts.filter_map(|part| editor(&part, &newest, own));
+    if !question.wanted {
+        let editor = explained.max_by(|a, b| (a.time, &a.id).cmp(&(b.time, &b.id)));
+        return Explanation { editor, deployer };
+    }
     let mut counts: Vec<(usize, &Event)> = Vec::new();
     for event in explained {
         match counts.iter_mut().find(|(_, known)| known.id == event.id) {
@@ -151,25 +154,30 @@ pub fn explain<'e>(question: &Question<'_>, events: &'e [Event], own: &Own) -> E
 
 /// The event that brought what callers of the drift's stages meet.
 fn deployment<'e>(question: &Question<'_>, newest: &[&'e Event]) -> Option<&'e Event> {
-    let pointed = |event: &Event, sure: bool| {
-        question.deployments.iter().any(|(stage, deployment)| {
-            match writers::pointed(&event.name, &event.parameters, stage, event.deployment.as_deref()) {
-                Some(Some(shown)) => shown == deployment,
-                Some(None) => !sure,
-                None => false,
-            }
-        })
+    let pointed = |event: &Event, stage: &str, deployment: &str| {
+        let shown = writers::pointed(&event.name, &event.parameters, stage, event.deployment.as_deref())?;
+        Some(shown.map(|shown| shown == deployment))
     };
     let is_canary = |event: &Event| writers::is_canary(&event.name, &event.parameters);
-    // One that does not show where it pointed is believed only if no other shows it. Who made a canary of a deployment did
-    // not bring it to all callers: whoever promoted it did.
-    let find = |sure, canary| {
-        let mut all = newest.iter().copied();
-        all.find(|event| is_canary(event) == canary && pointed(event, sure))
+    let shown = |canary| {
+        let mut all = newest.iter().copied().filter(|event| is_canary(event) == canary);
+        all.find(|event| {
+            let mut stages = question.deployments.iter();
+            stages.any(|(stage, deployment)| pointed(event, stage, deployment) == Some(Some(true)))
+        })
     };
-    find(true, false)
-        .or_else(|| find(false, false))
-        .or_else(|| find(true, true))
+    // One that does not show where it pointed is believed only if no other shows it, and none pointed the stage since.
+    let unshown = || {
+        let of_stage = |(stage, deployment): (&String, &String)| {
+            let mut all = newest.iter().copied().filter(|event| !is_canary(event));
+            let (event, shown) = all.find_map(|event| Some((event, pointed(event, stage, deployment)?)))?;
+            shown.is_none().then_some(event)
+        };
+        let found = question.deployments.iter().filter_map(of_stage);
+        found.max_by(|a, b| (a.time, &a.id).cmp(&(b.time, &b.id)))
+    };
+    // Who made a canary of a deployment did not bring it to all callers: whoever promoted it did.
+    shown(false).or_else(unshown).or_else(|| shown(true))
 }
 
 /// One thing of a change that calls write by itself: a property, a tag or a list's member.
@@ -181,7 +189,8 @@ struct Part {
 }
 
 /// What a change is made of. Tags and lists are written one by one: those that differ are looked for.
-fn parts(target: Target, change: &Change) -> Vec<Part> {
+fn parts(question: &Question<'_>, change: &Change) -> Vec<Part> {
+    let target = question.target;
     let Ok(at) = Path::parse(&change.path) else {
         return vec![];
     };
@@ -196,7 +205,7 @@ fn parts(target: Target, change: &Change) -> Vec<Part> {
     };
     let (from, to) = (change.from.as_ref(), change.to.as_ref());
     let each: Vec<Part> = match property.repair {
-        _ if property.path.len() != at.keys().len() => vec![],
+        _ if !question.wanted || property.path.len() != at.keys().len() => vec![],
         Repair::Tags => {
             let of = |tags: Option<&Value>| tags.and_then(Value::as_object).cloned().unwrap_or_default();
             let (is, shall) = (of(from), of(to));

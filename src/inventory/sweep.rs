@@ -217,7 +217,7 @@ pub async fn again(
 ) -> Result<Arc<Snapshot>, Error> {
     let listed = match id.type_ {
         EndpointType::RestApi => client.get_rest_api(&id.id).await?,
-        EndpointType::DomainName => client.get_domain_name(&id.id).await?,
+        EndpointType::DomainName => read::domain_name(client, &id.id).await?,
     };
     endpoint(client, id, &listed, depth, exports).await
 }

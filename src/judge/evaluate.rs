@@ -302,10 +302,9 @@ impl<'a> Case<'a> {
         let observed = shown.or(self.resource.draft.as_ref());
         let stage = worst.and_then(|state| named(&state.stage));
         let (wanted, remedy) = self.remedy(scope, met);
-        let paths = match (&remedy, &self.rule.mend) {
-            (Remedy::Plan(plan), _) => plan.paths.clone(),
-            (_, Mend::Restore(paths)) => paths.clone(),
-            _ => rule::reads(self.rule),
+        let paths = match &remedy {
+            Remedy::Plan(plan) => plan.paths.clone(),
+            Remedy::None { .. } => rule::concerns(self.rule),
         };
         let excerpt = |document: Option<&Value>| {
             let mut excerpt = Value::Object(Map::new());

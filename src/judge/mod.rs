@@ -25,6 +25,6 @@ pub mod window;
 
 pub use compile::compile;
 pub use evaluate::{Question, judge};
-pub use rule::reads;
+pub use rule::{concerns, reads};
 pub use snapshot::Snapshot;
 pub use verdict::{Judgement, Outcome, Verdict};

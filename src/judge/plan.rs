@@ -222,16 +222,14 @@ fn operations(
                     .collect()
             };
             let (before, after) = (members(object), members(wanted));
+            let named = path.contains("{~}");
             let patch = |op: &str, member: &str| {
-                let path = format!("{path}/{}", escape(member));
-                (
-                    operation,
-                    PatchOperation {
-                        op: op.into(),
-                        path,
-                        value: None,
-                    },
-                )
+                let patch = PatchOperation {
+                    op: op.into(),
+                    path: path.replace("{~}", &escape(member)),
+                    value: (!named).then(|| member.to_owned()),
+                };
+                (operation, patch)
             };
             let added = after.iter().filter(|m| !before.contains(m)).map(|m| patch("add", m));
             let removed = before.iter().filter(|m| !after.contains(m)).map(|m| patch("remove", m));
@@ -299,14 +297,16 @@ fn text(value: &Value) -> String {
     }
 }
 
-/// Adds a patch operation to the call that it belongs to. A path is patched once: who patches it again wants the same.
+/// Adds a patch operation to the call that it belongs to. A path is patched once: who patches it again wants the same, unless
+/// values name members of a list.
 fn push(calls: &mut Vec<Call>, operation: &str, address: &BTreeMap<String, String>, patch: PatchOperation) {
     let parameters = parameters(operation, address);
+    let again = |one: &PatchOperation| one.path == patch.path && (one.op == "replace" || one.value == patch.value);
     match calls
         .iter_mut()
         .find(|c| c.operation == operation && c.parameters == parameters)
     {
-        Some(call) if call.patch_operations.iter().any(|one| one.path == patch.path) => {}
+        Some(call) if call.patch_operations.iter().any(again) => {}
         Some(call) => call.patch_operations.push(patch),
         None => calls.push(Call {
             operation: operation.into(),

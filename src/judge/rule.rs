@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 use super::cel::{Document, Program, Scope};
-use super::compile::{Holds, Rule};
+use super::compile::{Holds, Mend, Rule};
 use super::evaluate::Held;
 use super::path::{self, Path};
 use super::table::Table;
@@ -116,6 +116,21 @@ fn leaves(at: &Path, value: &Value, nothing: &Value, found: &mut Vec<Path>) {
         _ if at.keys().is_empty() => {}
         _ => found.push(at.clone()),
     }
+}
+
+/// The paths that a violation of a rule is about, where no repair tells: those that it would put back, or else those that
+/// it looks at, be it only whether something is there.
+pub fn concerns(rule: &Rule) -> Vec<Path> {
+    let Mend::Restore(paths) = &rule.mend else {
+        let mut paths = reads(rule);
+        if let Holds::Require(program) = &rule.holds {
+            let there = program.reads().presence.iter().map(|keys| Path::of(keys.clone()));
+            let other = there.filter(|at| !paths.iter().any(|read| read.covers(at) || at.covers(read)));
+            paths.extend(other.collect::<Vec<_>>());
+        }
+        return paths;
+    };
+    paths.clone()
 }
 
 /// The paths that a rule looks at, as far as its syntax tells.

@@ -57,11 +57,12 @@ pub enum Repair {
         /// Which operations the path takes.
         ops: Ops,
     },
-    /// A list whose members are added and removed one by one below the path.
+    /// A list whose members are added and removed one by one.
     Members {
         /// As in `UpdateMethod`.
         operation: &'static str,
-        /// As in `/authorizationScopes`.
+        /// The path names a member where `{~}` stands in it, as in `/binaryMediaTypes/{~}`; of a path without, as in
+        /// `/authorizationScopes`, it is the value.
         path: &'static str,
     },
     /// A map whose entries are set by `TagResource` and taken away by `UntagResource`.
@@ -124,6 +125,34 @@ impl Table {
             .iter()
             .filter(|p| p.path.len() <= at.keys().len() && p.matches(&at.keys()[..p.path.len()]))
             .max_by_key(|p| p.path.len())
+    }
+
+    /// Where properties stand of which a path tells: there, or else everywhere below it. A document says which entries a map
+    /// has.
+    pub fn places(&self, at: &Path, document: &Value) -> Vec<Path> {
+        if self.property(at).is_some() {
+            return vec![at.clone()];
+        }
+        let depth = at.keys().len();
+        let below = self.properties.iter().filter(|p| {
+            let above = p.path.iter().zip(at.keys());
+            p.path.len() > depth && above.into_iter().all(|(own, key)| *own == "*" || own == key)
+        });
+        let mut found: Vec<Path> = Vec::new();
+        for property in below {
+            let mut places = vec![at.clone()];
+            for key in &property.path[depth..] {
+                let step = |place: &Path| match (*key, place.get(document)) {
+                    ("*", Some(Value::Object(map))) => map.keys().map(|key| place.then(key)).collect(),
+                    ("*", _) => vec![],
+                    (key, _) => vec![place.then(key)],
+                };
+                places = places.iter().flat_map(step).collect();
+            }
+            places.retain(|place| !found.iter().any(|one| one.covers(place)));
+            found.extend(places);
+        }
+        found
     }
 }
 

@@ -261,7 +261,10 @@ impl Transaction<'_> {
         Ok(match part.target {
             Target::RestApi => document::rest_api(&self.reader.get_rest_api(id).await?),
             Target::Stage => document::stage(&self.reader.get_stage(id, &part.resource).await?),
-            Target::DomainName => document::domain_name(&self.reader.get_domain_name(id).await?),
+            Target::DomainName => {
+                let own = call.parameters.get("domainNameId").cloned();
+                document::domain_name(&self.reader.get_domain_name(id, own).await?)
+            }
             Target::Method => {
                 let (resource, verb) = (named("resourceId"), named("httpMethod"));
                 self.reader.get_method(id, resource, verb).await?

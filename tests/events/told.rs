@@ -1,6 +1,7 @@
 //! A change is told, found without a sweep, and known by name.
 
 use plumbline::api::drift::{Actor, Drift};
+use serde_json::json;
 
 use crate::queue::Listening;
 use crate::support::seen::{CLEAR_TEXT, of_drift};
@@ -133,4 +134,46 @@ async fn killed_between_a_message_and_its_drift_it_finds_it_all_the_same() {
     );
     queue.drained(&world).await;
     drop(delivery);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_breaks_a_rule_that_knows_no_repair_is_named_too() {
+    let Listening {
+        world,
+        queue,
+        delivery: _delivery,
+    } = Listening::without_policy("no-repair", 1, &[]).await;
+    let rule = |name: &str, target: &str, require: &str| json!({"name": name, "target": target, "require": require});
+    let rules = json!([
+        rule(
+            "one-scheme",
+            "AWS::ApiGateway::Method",
+            "!has(object.methodIntegration) || !object.methodIntegration.uri.startsWith('http://')"
+        ),
+        rule("undescribed", "AWS::ApiGateway::Stage", "!has(object.description)"),
+    ]);
+    world
+        .policy("watched", json!({"enforcement": "Audit", "rules": rules}))
+        .await;
+    world.compliant("watched").await;
+    let (anna, boris) = (world.developer("anna"), world.developer("boris"));
+    let api = anna.apis().await.remove(0);
+    anna.update_stage(&api, "prod", "/description", "for anna").await;
+    let drift = world
+        .drift("undescribed", "names somebody", |d| editor(d).is_some())
+        .await;
+    assert_eq!(
+        editor(&drift).unwrap().name,
+        "user/anna",
+        "what may not be there was put there"
+    );
+    anna.point_backend(&api, CLEAR_TEXT).await;
+    boris.deploy(&api, "prod").await;
+    let named = |d: &Drift| editor(d).is_some() && deployer(d).is_some();
+    let drift = world.drift("one-scheme", "names both", named).await;
+    assert_eq!(
+        (editor(&drift).unwrap().name, deployer(&drift).unwrap().name),
+        ("user/anna".to_owned(), "user/boris".to_owned())
+    );
+    queue.drained(&world).await;
 }

@@ -144,7 +144,7 @@ async fn a_domain_name_is_read_once_more_and_patched_once() {
     world.wire.between(move |call| {
         if call.operation == "GetDomainName" {
             reads += 1;
-            if reads == 3 {
+            if reads == 1 {
                 anna.patch(
                     "/domainnames/shop.example.com",
                     "replace /securityPolicy",
@@ -157,4 +157,24 @@ async fn a_domain_name_is_read_once_more_and_patched_once() {
     let end = format!("{:?}", round.end);
     assert!(end.contains("somebody changed securityPolicy meanwhile"), "{end}");
     assert!(round.writes().is_empty());
+}
+
+#[tokio::test]
+async fn a_private_domain_name_is_found_again_by_its_id() {
+    let policy = json!({"enforcement": "Enforce", "rules": [{"name": "certificate", "target": "AWS::ApiGateway::DomainName",
+        "allowDisruption": true, "desired": {"certificateArn": "arn:aws:acm:eu-west-1:111122223333:certificate/new"}}]});
+    let domain = json!({"domainName": "in.example.com", "certificateArn": "arn:aws:acm:eu-west-1:111122223333:certificate/old",
+        "endpointConfiguration": {"types": ["PRIVATE"]}, "securityPolicy": "TLS_1_2"});
+    let mut world = World::unseen(&[], policy, |_| {});
+    world.anna.ok("POST /domainnames", &domain);
+    world.id.type_ = EndpointType::DomainName;
+    world.id.id = "in.example.com".into();
+    let round = world.round().await;
+    assert_eq!(round.story(), ["GetDomainName", "UpdateDomainName"], "{round:?}");
+    world.settle().await;
+    assert!(world.desk.drifts.is_empty());
+    world.id.id = "other.example.com".into();
+    let round = world.round().await;
+    let unread = format!("{:?}", round.unread);
+    assert!(unread.contains("no custom domain name other.example.com"), "{unread}");
 }

@@ -266,11 +266,12 @@ impl Client {
         send!(self, reads, "GetAccount", |sdk| sdk.get_account())
     }
 
-    /// One custom domain name.
-    pub async fn get_domain_name(&self, domain: &str) -> Result<Value, Error> {
+    /// One custom domain name. A private one is found by its id alone.
+    pub async fn get_domain_name(&self, domain: &str, domain_id: Option<String>) -> Result<Value, Error> {
         send!(self, reads, "GetDomainName", |sdk| sdk
             .get_domain_name()
-            .domain_name(domain))
+            .domain_name(domain)
+            .set_domain_name_id(domain_id))
     }
 
     pub(super) async fn update_rest_api(&self, api: &str, patch: Vec<PatchOperation>) -> Result<Value, Error> {

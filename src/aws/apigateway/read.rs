@@ -120,6 +120,15 @@ pub async fn list_domain_names(client: &Client) -> Result<Vec<Listed>, Error> {
     listed("GetDomainNames", found, "domainName", "domainName")
 }
 
+/// One custom domain name, as the list has it: of a private one, the list alone tells the id that `GetDomainName` asks for.
+pub async fn domain_name(client: &Client, name: &str) -> Result<Value, Error> {
+    let found = list_domain_names(client).await?.into_iter().find(|one| one.id == name);
+    found.map(|one| one.document).ok_or_else(|| {
+        let message = format!("the account has no custom domain name {name} in this region");
+        Error::new(Class::NotFound, "GetDomainNames", message)
+    })
+}
+
 fn listed(operation: &'static str, found: Vec<Value>, id: &str, name: &str) -> Result<Vec<Listed>, Error> {
     let mut seen = BTreeSet::new();
     let mut all = Vec::with_capacity(found.len());

@@ -213,6 +213,7 @@ pub fn wrote<'a>(operation: &str, parameters: &'a Value, target: Target, at: &Pa
             );
         }
         Repair::Members { operation: own, path } if own == operation => {
+            let path = path.trim_end_matches("/{~}");
             return match at.keys().get(property.path.len()) {
                 Some(member) => member_patched(path, member, input),
                 None => patched(path, input, None),
@@ -409,20 +410,27 @@ fn patched<'a>(path: &str, input: &'a Value, entry: Option<&str>) -> Wrote<'a> {
     perhaps
 }
 
-/// What the last patch operation did that concerns one member of a list: the path names it, and no value does.
+/// What the last patch operation did that concerns one member of a list. It is named by the path, or by the value where the
+/// path is the list's; `replace` puts the value in the place of the member that the path names.
 fn member_patched<'a>(list: &str, member: &str, input: &'a Value) -> Wrote<'a> {
     let escaped = member.replace('~', "~0").replace('/', "~1");
+    let is_named = |text: &str| text == member || text == escaped;
     for patch in patches(input).rev() {
         let (op, at) = (text(patch, "op"), text(patch, "path"));
-        if at == list {
-            return if op == "remove" {
-                Wrote::Absent
-            } else {
-                Wrote::Something
-            };
-        }
-        if at.strip_prefix(list).and_then(|rest| rest.strip_prefix('/')) == Some(&escaped) {
-            return if op == "remove" { Wrote::Absent } else { Wrote::Member };
+        let value = patch.get("value").and_then(Value::as_str);
+        let said = if op == "remove" { Wrote::Absent } else { Wrote::Member };
+        let below = at.strip_prefix(list).and_then(|rest| rest.strip_prefix('/'));
+        match (below, value) {
+            (None, _) if at != list => {}
+            (None, None) if op == "remove" => return Wrote::Absent,
+            (None, None | Some(MASKED)) => return Wrote::Something,
+            (None, Some(_)) if !matches!(op, "add" | "remove") => return Wrote::Something,
+            (None, Some(all)) if all.split(',').any(|one| is_named(one.trim())) => return said,
+            (Some(_), Some(MASKED)) if op == "replace" => return Wrote::Something,
+            (Some(_), Some(new)) if op == "replace" && is_named(new) => return Wrote::Member,
+            (Some(old), Some(_)) if op == "replace" && old == escaped => return Wrote::Absent,
+            (Some(name), _) if op != "replace" && name == escaped => return said,
+            _ => {}
         }
     }
     Wrote::Nothing

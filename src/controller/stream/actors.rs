@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use kube::ResourceExt;
+use kube::runtime::reflector::ObjectRef;
 
 use super::{listener, lookup};
 use crate::api::condition::{self, Said};
@@ -16,9 +17,9 @@ use crate::aws::apigateway::properties;
 use crate::controller::context::Context;
 use crate::controller::{names, sweeper};
 use crate::inventory::actors::{self, Question};
-use crate::judge::Snapshot;
 use crate::judge::path::Path;
 use crate::judge::table::Deploy;
+use crate::judge::{self, Snapshot};
 
 /// When CloudTrail is asked, in sixtieths of the trail's delay after the finding. The first is left out where a stream tells.
 const MOMENTS: [i64; 7] = [0, 1, 4, 12, 24, 40, 60];
@@ -30,6 +31,7 @@ const CLOCKS: SignedDuration = SignedDuration::from_mins(1);
 pub fn name(ctx: &Arc<Context>, account: &Arc<AwsAccount>, snapshot: &Snapshot, drift: &mut Drift) -> Option<Duration> {
     let now = ctx.now();
     let (spec, uid) = (drift.spec.clone(), drift.uid().unwrap_or_default());
+    let namespace = drift.namespace().unwrap_or_default();
     let status = drift.status.get_or_insert_default();
     let known = status.actors.clone().unwrap_or_default();
     let found = status.detected_at.as_ref().map_or(now, |at| at.0);
@@ -37,8 +39,14 @@ pub fn name(ctx: &Arc<Context>, account: &Arc<AwsAccount>, snapshot: &Snapshot, 
     let resource = snapshot.resources.iter().find(of)?;
     // Who fixed it elsewhere may have deployed: by whom it came, nothing shows any more.
     let elsewhere = status.resolution.is_some_and(|how| how != Resolution::Repaired);
+    let wanted = !status.difference.is_empty();
+    let changes = if wanted {
+        status.difference.clone()
+    } else {
+        concerned(ctx, &namespace, &spec, status)
+    };
     let deployments = if status.scope == Scope::Live && !elsewhere {
-        deployed(status, &spec, snapshot)
+        deployed(status, &spec, &changes, snapshot)
     } else {
         BTreeMap::new()
     };
@@ -50,7 +58,8 @@ pub fn name(ctx: &Arc<Context>, account: &Arc<AwsAccount>, snapshot: &Snapshot, 
         endpoint: &snapshot.endpoint,
         target: spec.target,
         address: &resource.address,
-        changes: &status.difference,
+        changes: &changes,
+        wanted,
         deployments: &deployments,
         before: if elsewhere { found } else { found + CLOCKS },
     };
@@ -103,16 +112,46 @@ pub fn name(ctx: &Arc<Context>, account: &Arc<AwsAccount>, snapshot: &Snapshot, 
     next
 }
 
+/// What a violation is about of which nobody knows what is wanted: where its rule looks, each with what stood there. Nothing,
+/// if the rule is gone or more stood there than a Drift holds.
+fn concerned(ctx: &Context, namespace: &str, spec: &DriftSpec, status: &DriftStatus) -> Vec<Change> {
+    let policy = ctx.stores.policies.get(&ObjectRef::new(&spec.policy).within(namespace));
+    let policy = policy.filter(|policy| policy.uid().as_ref() == Some(&spec.policy_uid));
+    let compiled = policy.and_then(|policy| ctx.compile(&policy).ok());
+    let rule = compiled
+        .as_ref()
+        .and_then(|policy| policy.rules.iter().find(|rule| rule.name == spec.rule));
+    let observed = status.observed.as_ref().filter(|observed| observed.digest.is_none());
+    let (Some(rule), Some(observed)) = (rule, observed) else {
+        return vec![];
+    };
+    let table = properties::table(spec.target);
+    let places = judge::concerns(rule)
+        .into_iter()
+        .flat_map(|at| table.places(&at, &observed.value));
+    let stood = |at: Path| Change {
+        path: at.to_string(),
+        from: at.get(&observed.value).cloned(),
+        to: None,
+    };
+    places.map(stood).collect()
+}
+
 /// The deployments that brought it to callers, by stage; none where it takes effect at once. A repair remembers which ones
 /// it found.
-fn deployed(status: &DriftStatus, spec: &DriftSpec, snapshot: &Snapshot) -> BTreeMap<String, String> {
+fn deployed(
+    status: &DriftStatus,
+    spec: &DriftSpec,
+    changes: &[Change],
+    snapshot: &Snapshot,
+) -> BTreeMap<String, String> {
     let table = properties::table(spec.target);
     let deploys = |change: &Change| {
         let path = Path::parse(&change.path).ok();
         let property = path.and_then(|path| table.property(&path));
         property.is_some_and(|property| property.deploy == Deploy::Deployment)
     };
-    if !status.difference.iter().any(deploys) {
+    if !changes.iter().any(deploys) {
         return BTreeMap::new();
     }
     let before = status.intent.as_ref().map(|intent| &intent.stages);

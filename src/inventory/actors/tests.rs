@@ -1,3 +1,4 @@
+mod looked_at;
 mod parts;
 
 use proptest::prelude::*;
@@ -86,6 +87,7 @@ struct Case {
     target: Target,
     address: BTreeMap<String, String>,
     change: Change,
+    wanted: bool,
     deployments: BTreeMap<String, String>,
 }
 
@@ -104,6 +106,7 @@ impl Case {
                 from: (!observed.is_null()).then_some(observed),
                 to: None,
             },
+            wanted: true,
             deployments: deployed
                 .map(|id| ("prod".to_owned(), id.to_owned()))
                 .into_iter()
@@ -118,6 +121,7 @@ impl Case {
             target: self.target,
             address: &self.address,
             changes: std::slice::from_ref(&self.change),
+            wanted: self.wanted,
             deployments: &self.deployments,
             before: Timestamp::from_second(1000).unwrap(),
         };
@@ -435,6 +439,7 @@ fn cloudtrail_is_asked_for_calls_that_write_the_property_and_for_those_that_depl
             target: case.target,
             address: &case.address,
             changes: std::slice::from_ref(&case.change),
+            wanted: case.wanted,
             deployments: &case.deployments,
             before: Timestamp::UNIX_EPOCH,
         })

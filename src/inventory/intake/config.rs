@@ -63,6 +63,7 @@ pub fn by_path(arn: &str) -> Option<(EndpointType, String)> {
         "restapis" => EndpointType::RestApi,
         _ => EndpointType::DomainName,
     };
-    let id = parts.next().filter(|id| !id.is_empty())?;
+    // A private domain name has its id behind it, `in.example.com+abc123`; decoded, the plus may be a space.
+    let id = parts.next()?.split(['+', ' ']).next().filter(|id| !id.is_empty())?;
     Some((type_, id.to_owned()))
 }

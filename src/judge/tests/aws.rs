@@ -114,9 +114,7 @@ fn rest_api(document: &mut Value, path: &[&str], patch: &PatchOperation) -> Resu
         ["name" | "description" | "apiKeySource" | "securityPolicy" | "endpointAccessMode"]
         | ["endpointConfiguration", "ipAddressType"] => replace(document, path, json!(given(patch, "replace")?)),
         ["binaryMediaTypes", member] => list(document, &["binaryMediaTypes"], member, patch),
-        ["endpointConfiguration", "vpcEndpointIds", member] => {
-            list(document, &["endpointConfiguration", "vpcEndpointIds"], member, patch)
-        }
+        ["endpointConfiguration", "vpcEndpointIds"] => list(document, path, given_member(patch)?, patch),
         _ => Err("Invalid patch path".into()),
     }
 }
@@ -191,7 +189,7 @@ fn method(document: &mut Value, path: &[&str], patch: &PatchOperation) -> Result
         ["authorizationType" | "authorizerId" | "operationName" | "requestValidatorId"] => {
             replace(document, path, json!(given(patch, "replace")?))
         }
-        ["authorizationScopes", member] => list(document, &["authorizationScopes"], member, patch),
+        ["authorizationScopes"] => list(document, path, given_member(patch)?, patch),
         ["requestParameters", _] => entry(document, path, patch, boolean),
         ["requestModels", _] => entry(document, path, patch, |text| Ok(json!(text))),
         _ => Err("Invalid patch path".into()),
@@ -251,6 +249,11 @@ fn entry(
         }
         (op, _) => Err(format!("Invalid mapping expression: {op}, there: {there}")),
     }
+}
+
+/// The member that a value names.
+fn given_member(patch: &PatchOperation) -> Result<&str, String> {
+    patch.value.as_deref().ok_or_else(|| "no member is named".into())
 }
 
 /// A member of a list: added when it is not there, removed when it is.

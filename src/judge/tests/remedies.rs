@@ -170,6 +170,45 @@ fn what_was_wanted_is_shown_although_it_is_not_done() {
 }
 
 #[test]
+fn what_a_rule_is_about_is_shown_where_no_repair_tells() {
+    let document = json!({"tracingEnabled": false, "webAclArn": "arn:acl", "cacheClusterSize": "0.5",
+        "accessLogSettings": {"format": "f"}});
+    for (fields, observed, why) in [
+        (
+            json!({"require": "object.tracingEnabled"}),
+            json!({"tracingEnabled": false}),
+            "what it looks at",
+        ),
+        (
+            json!({"require": "!has(object.webAclArn)"}),
+            json!({"webAclArn": "arn:acl"}),
+            "what shall not be there",
+        ),
+        (
+            json!({"require": "has(object.clientCertificateId)"}),
+            json!({}),
+            "what shall be there, and is not",
+        ),
+        (
+            json!({"require": "has(object.accessLogSettings) && object.accessLogSettings.format == 'g'"}),
+            json!({"accessLogSettings": {"format": "f"}}),
+            "a part of what shall be there",
+        ),
+        (
+            json!({"require": "object.tracingEnabled", "restore": ["cacheClusterSize"]}),
+            json!({"cacheClusterSize": "0.5"}),
+            "what it would put back, had it ever been seen",
+        ),
+    ] {
+        let violation = World::of([stage("prod", document.clone())])
+            .under(policy("p", rule(STAGE, fields.clone())))
+            .violation();
+        assert_eq!(violation.observed, observed, "{why}: {fields}");
+        assert!(violation.difference.is_empty(), "nothing is wanted: {fields}");
+    }
+}
+
+#[test]
 fn what_can_interrupt_callers_is_said() {
     let uri = "methodIntegration.uri: calls reach another target, or none";
     let https = "object.methodIntegration.uri.startsWith('https://')";
@@ -274,6 +313,25 @@ fn every_repair_has_its_inverse() {
             "UpdateRestApi add /binaryMediaTypes/b, remove /binaryMediaTypes/a",
             "UpdateRestApi add /binaryMediaTypes/a, remove /binaryMediaTypes/b",
             "member by member",
+        ),
+        (
+            api(json!({"endpointConfiguration": {"types": ["PRIVATE"], "vpcEndpointIds": ["vpce-1"]}})),
+            rule(
+                API,
+                json!({"desired": {"endpointConfiguration": {"vpcEndpointIds": ["vpce-2", "vpce-3"]}}}),
+            ),
+            "UpdateRestApi add /endpointConfiguration/vpcEndpointIds=vpce-2, add /endpointConfiguration/vpcEndpointIds=vpce-3, \
+             remove /endpointConfiguration/vpcEndpointIds=vpce-1",
+            "UpdateRestApi add /endpointConfiguration/vpcEndpointIds=vpce-1, remove /endpointConfiguration/vpcEndpointIds=vpce-2, \
+             remove /endpointConfiguration/vpcEndpointIds=vpce-3",
+            "the value names the member, and several are named at one path",
+        ),
+        (
+            method("GET /pets", json!({"authorizationScopes": ["a/b"]})),
+            rule(METHOD, json!({"desired": {"authorizationScopes": ["c"]}})),
+            "UpdateMethod add /authorizationScopes=c, remove /authorizationScopes=a/b",
+            "UpdateMethod add /authorizationScopes=a/b, remove /authorizationScopes=c",
+            "a value is not escaped",
         ),
         (
             method(

@@ -10,6 +10,7 @@
 #![allow(clippy::doc_markdown)] // AWS's names of services and operations are words here
 
 mod calls;
+mod client;
 mod cloudtrail;
 mod control;
 mod delivery;

@@ -84,9 +84,10 @@ async fn run() -> Result<(), String> {
         .await
         .map_err(|error| format!("{listen}: {error}"))?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
+    let serving = awsim::serve(sim, listener).map_err(|error| format!("--sts: {error}"))?;
     println!("awsim listening on http://{address}");
     tokio::select! {
-        () = awsim::serve(sim, listener) => Ok(()),
+        never = serving => match never {},
         interrupted = tokio::signal::ctrl_c() => interrupted.map_err(|error| error.to_string()),
     }
 }

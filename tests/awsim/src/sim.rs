@@ -25,7 +25,7 @@ use crate::seed::{Seed, SeedError};
 use crate::service::Service;
 use crate::store::Partition;
 use crate::switches::{Switch, Switches, UnknownSwitch};
-use crate::trail::Entry;
+use crate::trail::{Entry, History};
 
 /// How a simulator is set up.
 #[derive(Clone, Debug)]
@@ -42,7 +42,7 @@ pub struct Options {
     pub switches: Switches,
     /// Calls kept in the log.
     pub calls_kept: usize,
-    /// Calls kept in the trail.
+    /// Calls kept in the trail: so many writes, and besides them so many reads.
     pub trail_kept: usize,
     /// How long after a call LookupEvents tells of it; AWS takes minutes.
     pub lookup_delay: Duration,
@@ -88,7 +88,6 @@ struct Inner {
     state: Mutex<State>,
     hook: Mutex<Option<Hook>>,
     lines: Lines,
-    asking: tokio::sync::Mutex<()>,
 }
 
 pub(crate) struct State {
@@ -100,7 +99,7 @@ pub(crate) struct State {
     faults: Faults,
     sequence: u64,
     calls: VecDeque<Arc<Call>>,
-    pub(crate) trail: VecDeque<Entry>,
+    pub(crate) history: History,
     pub(crate) trails: Trails,
     pub(crate) lookup_delay: Duration,
 }
@@ -148,7 +147,7 @@ impl Awsim {
             faults: Faults::default(),
             sequence: 0,
             calls: VecDeque::new(),
-            trail: VecDeque::new(),
+            history: History::default(),
             trails: Trails::new(&options.region),
             lookup_delay: options.lookup_delay,
         };
@@ -157,7 +156,6 @@ impl Awsim {
             state: Mutex::new(state),
             hook: Mutex::new(None),
             lines: Lines::default(),
-            asking: tokio::sync::Mutex::default(),
         }))
     }
 
@@ -172,11 +170,6 @@ impl Awsim {
     /// The STS that knows keys which are not known here.
     pub(crate) fn sts(&self) -> Option<&str> {
         self.0.options.sts.as_deref()
-    }
-
-    /// Held by whoever asks it.
-    pub(crate) async fn asking(&self) -> tokio::sync::MutexGuard<'_, ()> {
-        self.0.asking.lock().await
     }
 
     /// Whether nobody knows who is behind a key.
@@ -291,7 +284,7 @@ impl Awsim {
             if delivered {
                 self.0.lines.offer(&entry);
             }
-            keep(&mut state.trail, entry, trail_kept);
+            state.history.keep(entry, trail_kept);
         }
         if fault.truncate {
             let half = response.body().len() / 2;
@@ -389,13 +382,7 @@ impl Awsim {
 
     /// What CloudTrail recorded of the calls after the one of that sequence.
     pub fn trail_after(&self, sequence: u64) -> Vec<Value> {
-        let entries: Vec<Entry> = self
-            .state()
-            .trail
-            .iter()
-            .filter(|entry| entry.call.sequence > sequence)
-            .cloned()
-            .collect();
+        let entries = self.state().history.after(sequence);
         entries.iter().map(Entry::record).collect()
     }
 
@@ -433,7 +420,7 @@ impl Awsim {
     }
 }
 
-fn keep<T>(ring: &mut VecDeque<T>, item: T, most: usize) {
+pub(crate) fn keep<T>(ring: &mut VecDeque<T>, item: T, most: usize) {
     while ring.len() >= most.max(1) {
         ring.pop_front();
     }

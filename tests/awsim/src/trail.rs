@@ -1,5 +1,6 @@
 //! What CloudTrail would record of a call.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -10,6 +11,7 @@ use crate::identity::Face;
 use crate::ids::uuid;
 use crate::router::Operation;
 use crate::service::Service;
+use crate::sim::keep;
 
 /// A call with what its record needs; the record is made when somebody reads it.
 #[derive(Clone, Debug)]
@@ -25,6 +27,38 @@ pub(crate) struct Entry {
     /// Whether its record hides values.
     pub(crate) masked: bool,
     pub(crate) seed: u64,
+}
+
+/// What is kept, oldest first: reads apart from writes, so that sweeps push no write out.
+#[derive(Default)]
+pub(crate) struct History {
+    writes: VecDeque<Entry>,
+    reads: VecDeque<Entry>,
+}
+
+impl History {
+    /// Keeps an entry, and of its kind so many at most.
+    pub(crate) fn keep(&mut self, entry: Entry, most: usize) {
+        let ring = if entry.call.read_only {
+            &mut self.reads
+        } else {
+            &mut self.writes
+        };
+        keep(ring, entry, most);
+    }
+
+    /// All of them, first the writes and then the reads.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.writes.iter().chain(&self.reads)
+    }
+
+    /// What came after the call of that sequence, in order.
+    pub(crate) fn after(&self, sequence: u64) -> Vec<Entry> {
+        let later = self.entries().filter(|entry| entry.call.sequence > sequence);
+        let mut later: Vec<Entry> = later.cloned().collect();
+        later.sort_by_key(|entry| entry.call.sequence);
+        later
+    }
 }
 
 impl Entry {
@@ -75,9 +109,7 @@ impl Entry {
         }
         let ids = self.call.ids.iter().map(|(name, value)| (name.clone(), json!(value)));
         let mut parameters: Map<String, Value> = ids.collect();
-        for (name, value) in &self.call.query {
-            parameters.insert(name.clone(), json!(value));
-        }
+        parameters.extend(asked(&self.call.query));
         if let Ok(body @ Value::Object(_)) = serde_json::from_slice(&self.request) {
             parameters.insert(self.operation.input(), body);
         }
@@ -94,6 +126,20 @@ impl Entry {
         }
         serde_json::from_slice(&self.response).unwrap_or(Value::Null)
     }
+}
+
+/// A query as a record has it: what is asked for more than once is a list.
+fn asked(query: &[(String, String)]) -> Map<String, Value> {
+    let mut found: Map<String, Value> = Map::new();
+    for (name, value) in query {
+        let value = json!(value);
+        match found.get_mut(name) {
+            None => _ = found.insert(name.clone(), value),
+            Some(Value::Array(all)) => all.push(value),
+            Some(first) => *first = json!([first.take(), value]),
+        }
+    }
+    found
 }
 
 /// The members of a JSON service's request begin with a small letter in its record.

@@ -105,7 +105,7 @@ const PROPERTIES: &[Property] = &[
         READ,
         Repair::Members {
             operation: "UpdateIntegration",
-            path: "/cacheKeyParameters",
+            path: "/cacheKeyParameters/{~}",
         },
     )
     .exported()

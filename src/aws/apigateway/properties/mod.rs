@@ -78,7 +78,7 @@ fn repair(repair: Repair) -> String {
             };
             format!("{operation} {ops} `{path}`")
         }
-        Repair::Members { operation, path } => format!("{operation} add, remove below `{path}`"),
+        Repair::Members { operation, path } => format!("{operation} add, remove `{path}`"),
         Repair::Tags => "TagResource, UntagResource".to_owned(),
         Repair::None(words) => format!("by hand: {words}"),
     }

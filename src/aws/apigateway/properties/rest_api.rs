@@ -68,7 +68,7 @@ const PROPERTIES: &[Property] = &[
         READ,
         Repair::Members {
             operation: "UpdateRestApi",
-            path: "/binaryMediaTypes",
+            path: "/binaryMediaTypes/{~}",
         },
     )
     .exported()

@@ -1,3 +1,5 @@
+use serde_json::json;
+
 use super::*;
 use crate::judge::path::Path;
 
@@ -220,6 +222,44 @@ fn risks_are_as_designed() {
     ] {
         let found = table(target).property(&Path::parse(path).unwrap()).unwrap();
         assert!(matches!(found.risk, Risk::DisruptiveUnlessRestored(_)), "{path}");
+    }
+}
+
+#[test]
+fn a_path_tells_of_its_property_or_else_of_all_below_it() {
+    let settings = json!({"methodSettings": {"*/*": {"loggingLevel": "INFO"}, "~1pets/GET": {}}});
+    for (target, path, document, places, why) in [
+        (Target::RestApi, "policy", json!({}), vec!["policy"], "a property"),
+        (
+            Target::RestApi,
+            "policy.Statement",
+            json!({}),
+            vec!["policy.Statement"],
+            "a part of one",
+        ),
+        (
+            Target::Stage,
+            "methodSettings",
+            settings,
+            vec!["methodSettings[\"*/*\"]", "methodSettings[\"~1pets/GET\"]"],
+            "every entry as a whole, and nothing within it once more",
+        ),
+        (Target::Stage, "methodSettings", json!({}), vec![], "no entry is there"),
+        (
+            Target::DomainName,
+            "mutualTlsAuthentication",
+            json!({}),
+            vec![
+                "mutualTlsAuthentication.truststoreUri",
+                "mutualTlsAuthentication.truststoreVersion",
+            ],
+            "all that can stand there, be it there or not",
+        ),
+        (Target::Stage, "nonsense", json!({}), vec![], "nothing is known of it"),
+    ] {
+        let found = table(target).places(&Path::parse(path).unwrap(), &document);
+        let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+        assert_eq!(found, places, "{path}: {why}");
     }
 }
 

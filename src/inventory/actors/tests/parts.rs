@@ -3,7 +3,7 @@
 use super::*;
 
 /// A drift, whose `from` is what was observed and whose `to` is what shall stand.
-fn of(target: Target, path: &str, from: Value, to: Value) -> Case {
+pub(super) fn of(target: Target, path: &str, from: Value, to: Value) -> Case {
     let address: &[(&str, &str)] = match target {
         Target::RestApi => &[("restApiId", "a1")],
         Target::Stage => &[("restApiId", "a1"), ("stageName", "prod")],
@@ -15,7 +15,7 @@ fn of(target: Target, path: &str, from: Value, to: Value) -> Case {
     case
 }
 
-fn tag(second: i64, who: &str, key: &str, value: &str) -> Event {
+pub(super) fn tag(second: i64, who: &str, key: &str, value: &str) -> Event {
     let arn = "arn:aws:apigateway:eu-west-1::/restapis/a1";
     let input = json!({"tags": {key: value}});
     call(
@@ -26,7 +26,7 @@ fn tag(second: i64, who: &str, key: &str, value: &str) -> Event {
     )
 }
 
-fn untag(second: i64, who: &str, key: &str) -> Event {
+pub(super) fn untag(second: i64, who: &str, key: &str) -> Event {
     let arn = "arn:aws:apigateway:eu-west-1::/restapis/a1";
     call(
         second,
@@ -37,7 +37,7 @@ fn untag(second: i64, who: &str, key: &str) -> Event {
 }
 
 /// One patch operation without a value.
-fn member(second: i64, who: &str, name: &str, op: &str, path: &str) -> Event {
+pub(super) fn member(second: i64, who: &str, name: &str, op: &str, path: &str) -> Event {
     let mut parameters = get();
     let mut input = name.to_owned();
     input[..1].make_ascii_lowercase();
@@ -55,7 +55,7 @@ fn scope(second: i64, who: &str, op: &str, scope: &str) -> Event {
     )
 }
 
-fn api(second: i64, who: &str, path: &str, value: &str) -> Event {
+pub(super) fn api(second: i64, who: &str, path: &str, value: &str) -> Event {
     patch(second, who, "UpdateRestApi", json!({}), path, value)
 }
 
@@ -66,6 +66,17 @@ fn canary(second: i64, who: &str, id: &str) -> Event {
         who,
         "CreateDeployment",
         json!({"createDeploymentInput": input, "made": id}),
+    )
+}
+
+/// A patch of the stage that takes something away.
+pub(super) fn remove(second: i64, who: &str, path: &str) -> Event {
+    let gone = json!([{"op": "remove", "path": path}]);
+    call(
+        second,
+        who,
+        "UpdateStage",
+        json!({"stageName": "prod", "updateStageInput": {"patchOperations": gone}}),
     )
 }
 
@@ -142,6 +153,12 @@ fn a_member_of_a_list_is_explained_by_a_call_that_names_it() {
     let path = "authorizationScopes";
     let more = || of(Target::Method, path, json!(["a", "b"]), json!(["a"]));
     let less = || of(Target::Method, path, json!(["a"]), json!(["a", "b/c"]));
+    let named = |second, who, op: &str, value: &str| {
+        let mut at = get();
+        at["updateMethodInput"] =
+            json!({"patchOperations": [{"op": op, "path": "/authorizationScopes", "value": value}]});
+        call(second, who, "UpdateMethod", at)
+    };
     let put = |list: Value| {
         let mut at = get();
         at["putMethodInput"] = json!({"authorizationScopes": list});
@@ -166,9 +183,73 @@ fn a_member_of_a_list_is_explained_by_a_call_that_names_it() {
             Some("anna@10"),
             "one was taken away",
         ),
+        (
+            more(),
+            vec![named(10, ANNA, "add", "b"), named(20, BORIS, "add", "a")],
+            Some("anna@10"),
+            "the value names the member: the newest added one that is wanted",
+        ),
+        (
+            less(),
+            vec![named(10, ANNA, "remove", "b/c"), named(20, BORIS, "remove", "z")],
+            Some("anna@10"),
+            "the value names the member: the newest took another one away",
+        ),
+        (
+            less(),
+            vec![named(10, ANNA, "remove", "x, b/c")],
+            Some("anna@10"),
+            "a value names several members",
+        ),
+        (
+            less(),
+            vec![named(10, ANNA, "remove", "b/c"), named(20, BORIS, "add", "b/c")],
+            None,
+            "it was added since: it went some other way",
+        ),
+        (
+            more(),
+            vec![named(10, ANNA, "add", "***"), named(20, BORIS, "add", "a")],
+            Some("anna@10"),
+            "a masked value may be this member",
+        ),
         (more(), vec![put(json!(["a", "b"]))], Some("anna@10"), "put with it"),
         (less(), vec![put(json!(["a"]))], Some("anna@10"), "put without it"),
         (more(), vec![put(json!(["a"]))], None, "put without one that is there"),
+    ] {
+        assert_eq!(case.explain(&events).0.as_deref(), who, "{why}");
+    }
+}
+
+#[test]
+fn a_member_that_was_replaced_is_gone_and_the_new_one_came() {
+    let is = |from: Value, to: Value| of(Target::RestApi, "binaryMediaTypes", from, to);
+    let replaced = |old: &str, new: &str| [api(10, ANNA, &format!("/binaryMediaTypes/{old}"), new)];
+    for (case, events, who, why) in [
+        (
+            is(json!(["image/gif"]), json!([])),
+            replaced("image~1png", "image/gif"),
+            Some("anna@10"),
+            "the new one came",
+        ),
+        (
+            is(json!([]), json!(["image/png"])),
+            replaced("image~1png", "image/gif"),
+            Some("anna@10"),
+            "the old one went",
+        ),
+        (
+            is(json!(["image/png"]), json!([])),
+            replaced("image~1png", "image/gif"),
+            None,
+            "the old one is there again, by somebody else",
+        ),
+        (
+            is(json!(["text/css"]), json!([])),
+            replaced("image~1png", "image/gif"),
+            None,
+            "neither of them",
+        ),
     ] {
         assert_eq!(case.explain(&events).0.as_deref(), who, "{why}");
     }
@@ -186,6 +267,11 @@ fn who_promotes_a_canary_brings_it_to_all_callers() {
             vec![uri(10, ANNA, "http://x"), canary(20, BORIS, "d2")],
             (Some("anna@10"), Some("boris@20")),
             "the promotion was not told of",
+        ),
+        (
+            vec![uri(5, ANNA, "http://x"), promote(10, BORIS), deploy(20, BORIS, "d1")],
+            (Some("anna@5"), None),
+            "another deployment came since: the promotion did not bring this one",
         ),
         (
             vec![
@@ -322,15 +408,6 @@ fn a_domain_is_explained_by_its_own_calls() {
 #[test]
 fn a_setting_is_lost_with_its_entry() {
     let setting = |path: &str| of(Target::Stage, path, Value::Null, json!("INFO"));
-    let remove = |second, who, path: &str| {
-        let gone = json!([{"op": "remove", "path": path}]);
-        call(
-            second,
-            who,
-            "UpdateStage",
-            json!({"stageName": "prod", "updateStageInput": {"patchOperations": gone}}),
-        )
-    };
     let events = [remove(10, ANNA, "/~1pets/GET"), remove(20, BORIS, "/*/*")];
     for (path, who) in [
         ("methodSettings[\"~1pets/GET\"].loggingLevel", "anna@10"),
@@ -367,6 +444,7 @@ fn what_explains_most_of_several_changes_is_named() {
         target: Target::Method,
         address: &case.address,
         changes: &changes,
+        wanted: true,
         deployments: &case.deployments,
         before: Timestamp::from_second(1000).unwrap(),
     };

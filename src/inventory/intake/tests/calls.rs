@@ -123,6 +123,14 @@ fn a_call_is_put_where_it_belongs() {
             "the ARN stands in the path, encoded",
         ),
         (
+            call(
+                "TagResource",
+                json!({"resourceArn": "arn:aws:apigateway:eu-west-1:111122223333:/domainnames/in.example.com+abc123"}),
+            ),
+            "TagResource domain in.example.com",
+            "a private name is followed by its id",
+        ),
+        (
             json!({"errorCode": null}),
             "UpdateIntegration abc123",
             "null is no error",

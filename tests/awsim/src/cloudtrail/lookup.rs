@@ -182,7 +182,7 @@ pub(super) fn events(state: &State, call: &Call, body: &Bytes) -> Answered {
             && asked.wants(entry, call.time)
             && after.is_none_or(|after| place(entry) > after)
     };
-    let mut found: Vec<&Entry> = state.trail.iter().rev().filter(visible).collect();
+    let mut found: Vec<&Entry> = state.history.entries().filter(visible).collect();
     found.sort_by_key(|entry| place(entry));
     let mut answer = json!({"Events": found.iter().take(most).map(|entry| event(entry)).collect::<Vec<_>>()});
     if found.len() > most

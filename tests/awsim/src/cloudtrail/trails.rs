@@ -204,11 +204,11 @@ pub(super) fn status(state: &mut State, call: &Call, body: &Bytes) -> Answered {
     let held = find(state, call, body)?;
     let mut status = json!({"IsLogging": held.trail.logging});
     let (started, stopped) = (held.started, held.stopped);
-    let latest = state
-        .trail
-        .iter()
-        .rev()
-        .find(|entry| entry.delivered && entry.call.account == call.account && entry.call.region == call.region);
+    let delivered = state
+        .history
+        .entries()
+        .filter(|entry| entry.delivered && entry.call.account == call.account && entry.call.region == call.region);
+    let latest = delivered.max_by_key(|entry| entry.call.sequence);
     let times = [
         ("LatestDeliveryTime", latest.map(|entry| entry.call.time)),
         ("StartLoggingTime", started),

@@ -1,17 +1,12 @@
-//! SendMessageBatch over plain HTTP, on one connection that is made anew when it ends.
-
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+//! SendMessageBatch.
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{Request, Uri};
-use http_body_util::{BodyExt, Full};
-use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
 
 use super::target::{DeliveryError, Target};
+use crate::client::Client;
 
 /// Why a batch is not in the queue.
 pub(super) enum Unsent {
@@ -23,31 +18,16 @@ pub(super) enum Unsent {
 
 pub(super) struct Queue {
     url: String,
-    host: String,
     account: String,
     authorization: String,
-    address: SocketAddr,
-    connection: Option<SendRequest<Full<Bytes>>>,
+    client: Client,
 }
 
-/// Where a queue listens, and the rest of its URL.
-fn parse(url: &str) -> Result<(SocketAddr, Uri), DeliveryError> {
-    let refuse = || DeliveryError::Queue(url.to_owned());
-    let uri: Uri = url.parse().map_err(|_| refuse())?;
-    let host = uri
-        .host()
-        .filter(|_| uri.scheme_str() == Some("http"))
-        .ok_or_else(refuse)?;
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let ip = match host {
-        "localhost" => IpAddr::from(Ipv4Addr::LOCALHOST),
-        _ => host.parse().map_err(|_| refuse())?,
-    };
-    let named = uri.path().trim_matches('/').split('/').count() == 2;
-    if !ip.is_loopback() || !named {
-        return Err(refuse());
-    }
-    Ok((SocketAddr::new(ip, uri.port_u16().unwrap_or(80)), uri))
+/// Who sends to a queue, and the queue's URL.
+fn parse(url: &str) -> Result<(Client, Uri), DeliveryError> {
+    Client::new(url)
+        .filter(|(_, uri)| uri.path().trim_matches('/').split('/').count() == 2)
+        .ok_or_else(|| DeliveryError::Queue(url.to_owned()))
 }
 
 /// The account in the URL of a queue.
@@ -59,16 +39,14 @@ pub(super) fn account(url: &str) -> Result<String, DeliveryError> {
 
 impl Queue {
     pub(super) fn new(target: &Target) -> Result<Self, DeliveryError> {
-        let (address, uri) = parse(&target.queue_url)?;
+        let (client, _) = parse(&target.queue_url)?;
         let Target { account, region, .. } = target;
         let credential = format!("AKIA{account}AWSIM/20150830/{region}/sqs/aws4_request");
         Ok(Self {
             url: target.queue_url.clone(),
-            host: uri.authority().map(ToString::to_string).unwrap_or_default(),
             account: account.clone(),
             authorization: format!("AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=0"),
-            address,
-            connection: None,
+            client,
         })
     }
 
@@ -85,51 +63,24 @@ impl Queue {
     /// Sends a batch; what comes back are the entries that the queue refused.
     pub(super) async fn send(&mut self, body: Bytes) -> Result<Vec<String>, Unsent> {
         let failed = |error: &dyn std::fmt::Display| Unsent::Failed(error.to_string());
-        let kept = match self.connection.take() {
-            Some(mut kept) => kept.ready().await.ok().map(|()| kept),
-            None => None,
-        };
-        let mut connection = match kept {
-            Some(kept) => kept,
-            None => self.connect().await.map_err(|error| failed(&error))?,
-        };
         let request = Request::post("/")
-            .header(HOST, &self.host)
             .header(CONTENT_TYPE, "application/x-amz-json-1.0")
             .header(AUTHORIZATION, &self.authorization)
             .header("x-amz-target", "AmazonSQS.SendMessageBatch")
             // moto knows an account by keys that it gave out itself, or by this.
-            .header("x-moto-account-id", &self.account)
-            .body(Full::new(body))
-            .map_err(|error| failed(&error))?;
-        let response = connection.send_request(request).await.map_err(|error| failed(&error))?;
-        let status = response.status();
-        let body = response
-            .into_body()
-            .collect()
-            .await
-            .map_err(|error| failed(&error))?
-            .to_bytes();
-        self.connection = Some(connection);
+            .header("x-moto-account-id", &self.account);
+        let response = self.client.send(request, body).await.map_err(|error| failed(&error))?;
+        let (status, body) = (response.status(), response.body());
         if !status.is_success() {
-            let message = format!("{status} {}", String::from_utf8_lossy(&body));
+            let message = format!("{status} {}", String::from_utf8_lossy(body));
             return Err(if status.is_client_error() {
                 Unsent::Refused(message)
             } else {
                 Unsent::Failed(message)
             });
         }
-        let answer: Value = serde_json::from_slice(&body).map_err(|error| failed(&error))?;
+        let answer: Value = serde_json::from_slice(body).map_err(|error| failed(&error))?;
         let refused = answer["Failed"].as_array();
         Ok(refused.into_iter().flatten().map(ToString::to_string).collect())
-    }
-
-    async fn connect(&self) -> std::io::Result<SendRequest<Full<Bytes>>> {
-        let stream = TcpStream::connect(self.address).await?;
-        stream.set_nodelay(true)?;
-        let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(std::io::Error::other)?;
-        // It ends with its sender, or with the server; the next batch meets that.
-        tokio::spawn(connection);
-        Ok(sender)
     }
 }

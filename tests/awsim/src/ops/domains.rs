@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use crate::error::AwsError;
+use crate::ids::Ids;
 use crate::paging::Page;
 use crate::patch::{self, Op, Step};
 use crate::request::{Answered, Request, empty, json};
@@ -28,7 +29,7 @@ struct Create {
     routing_mode: Option<String>,
 }
 
-pub(crate) fn create(partition: &mut Partition, request: &Request<'_>) -> Answered {
+pub(crate) fn create(partition: &mut Partition, request: &Request<'_>, ids: &mut Ids) -> Answered {
     let body: Create = request.json()?;
     if !body.domain_name.contains('.') {
         return Err(AwsError::bad_request("Invalid domain name identifier specified"));
@@ -38,7 +39,8 @@ pub(crate) fn create(partition: &mut Partition, request: &Request<'_>) -> Answer
     }
     let mut endpoint_configuration = body.endpoint_configuration.unwrap_or_default();
     super::restapi::endpoint(&mut endpoint_configuration)?;
-    let regional = endpoint_configuration.types[0] != "EDGE";
+    let private = endpoint_configuration.types[0] == "PRIVATE";
+    let regional = !private && endpoint_configuration.types[0] != "EDGE";
     if regional && body.regional_certificate_arn.is_none() || !regional && body.certificate_arn.is_none() {
         return Err(AwsError::bad_request(
             "A certificate ARN must be specified for the endpoint type",
@@ -49,16 +51,24 @@ pub(crate) fn create(partition: &mut Partition, request: &Request<'_>) -> Answer
         partition.next_seq(),
         partition.region
     );
-    let domain = DomainName {
-        domain_name_arn: format!(
-            "arn:aws:apigateway:{}::/domainnames/{}",
-            partition.region, body.domain_name
+    let (region, name) = (&partition.region, &body.domain_name);
+    let domain_name_id = private.then(|| ids.short());
+    let domain_name_arn = match &domain_name_id {
+        Some(id) => format!(
+            "arn:aws:apigateway:{region}:{}:/domainnames/{name}+{id}",
+            partition.account
         ),
+        None => format!("arn:aws:apigateway:{region}::/domainnames/{name}"),
+    };
+    let domain = DomainName {
+        domain_name_arn,
+        domain_name_id,
         certificate_upload_date: (!regional).then_some(request.now),
         regional_domain_name: regional.then_some(host),
         regional_hosted_zone_id: regional.then(|| "ZLY8HYME6SFDD".to_owned()),
-        distribution_domain_name: (!regional).then(|| format!("d{:013x}.cloudfront.net", partition.next_seq())),
-        distribution_hosted_zone_id: (!regional).then(|| "Z2FDTNDATAQYW2".to_owned()),
+        distribution_domain_name: (!regional && !private)
+            .then(|| format!("d{:013x}.cloudfront.net", partition.next_seq())),
+        distribution_hosted_zone_id: (!regional && !private).then(|| "Z2FDTNDATAQYW2".to_owned()),
         domain_name: body.domain_name,
         certificate_name: body.certificate_name,
         certificate_arn: body.certificate_arn,
@@ -104,10 +114,15 @@ fn check(domain: &DomainName) -> Result<(), AwsError> {
 }
 
 fn find<'a>(partition: &'a Partition, request: &Request<'_>) -> Result<&'a DomainName, AwsError> {
-    partition
-        .domain_names
-        .get(request.id("domainName"))
+    let found = partition.domain_names.get(request.id("domainName"));
+    found
+        .filter(|domain| is_meant(domain, request))
         .ok_or_else(no_such_domain)
+}
+
+/// A private name is found by its id alone.
+fn is_meant(domain: &DomainName, request: &Request<'_>) -> bool {
+    domain.domain_name_id.is_none() || domain.domain_name_id.as_deref() == request.query("domainNameId")
 }
 
 fn no_such_domain() -> AwsError {
@@ -211,6 +226,7 @@ pub(crate) fn create_mapping(partition: &mut Partition, request: &Request<'_>) -
     let domain = partition
         .domain_names
         .get_mut(request.id("domainName"))
+        .filter(|domain| is_meant(domain, request))
         .ok_or_else(no_such_domain)?;
     domain.mappings.insert(mapping.base_path.clone(), mapping);
     answer
@@ -249,6 +265,7 @@ pub(crate) fn update_mapping(partition: &mut Partition, request: &Request<'_>) -
     let domain = partition
         .domain_names
         .get_mut(request.id("domainName"))
+        .filter(|domain| is_meant(domain, request))
         .ok_or_else(no_such_domain)?;
     domain.mappings.remove(request.id("basePath"));
     domain.mappings.insert(mapping.base_path.clone(), mapping);
@@ -260,6 +277,7 @@ pub(crate) fn delete_mapping(partition: &mut Partition, request: &Request<'_>) -
     let domain = partition
         .domain_names
         .get_mut(request.id("domainName"))
+        .filter(|domain| is_meant(domain, request))
         .ok_or_else(no_such_domain)?;
     domain.mappings.remove(request.id("basePath"));
     empty(202)

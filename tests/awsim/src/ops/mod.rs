@@ -93,7 +93,7 @@ pub(crate) fn dispatch(partition: &mut Partition, ids: &mut Ids, request: &Reque
         O::GetGatewayResponse => gateway_responses::get(partition, request),
         O::UpdateGatewayResponse => gateway_responses::update(partition, request),
         O::DeleteGatewayResponse => gateway_responses::delete(partition, request),
-        O::CreateDomainName => domains::create(partition, request),
+        O::CreateDomainName => domains::create(partition, request, ids),
         O::GetDomainNames => domains::list(partition, request),
         O::GetDomainName => domains::get(partition, request),
         O::UpdateDomainName => domains::update(partition, request),

@@ -372,6 +372,9 @@ impl Default for MethodSetting {
 pub(crate) struct DomainName {
     pub(crate) domain_name: String,
     pub(crate) domain_name_arn: String,
+    /// Private ones have one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) domain_name_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) certificate_name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -366,6 +366,35 @@ fn two_lookups_a_second_and_none_of_them_from_api_gateways_bucket() {
 }
 
 #[test]
+fn sweeps_push_no_write_out_and_neither_grows_without_end() {
+    let world = World::with(Options {
+        trail_kept: 4,
+        ..Options::default()
+    })
+    .with_stage();
+    let patch = |number: u32| {
+        let patch = [("replace /description", json!(number.to_string()))];
+        world.patch("/restapis/{api}/stages/prod", &patch).ok();
+    };
+    patch(0);
+    for _ in 0..10 {
+        world.get("/restapis/{api}/stages");
+    }
+    assert_eq!(names(&world.lookup(&by("EventName", "UpdateStage"))), ["UpdateStage"]);
+    for number in 1..7 {
+        patch(number);
+        world.get("/restapis/{api}/stages");
+    }
+    let trail = world.sim.trail();
+    let recorded: Vec<&Value> = trail.iter().rev().map(|record| &record["eventID"]).collect();
+    let found = world.lookup(&json!({}));
+    let expected = ["GetStages", "UpdateStage"].repeat(4);
+    assert_eq!(names(&found), expected, "four of each kind, newest first");
+    let told: Vec<&Value> = found.iter().map(|event| &event["EventId"]).collect();
+    assert_eq!(told, recorded, "the trail has the same, in order of sequence");
+}
+
+#[test]
 fn a_fault_strikes_lookups_by_name() {
     let world = World::new();
     let fault = Fault::error("LookupEvents", 400, "ThrottlingException", "Rate exceeded");

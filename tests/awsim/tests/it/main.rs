@@ -16,5 +16,6 @@ mod recorded;
 mod seeds;
 mod served;
 mod stages;
+mod sts;
 mod trails;
 mod world;

@@ -173,10 +173,11 @@ async fn the_program_serves_loopback_addresses_alone() {
             .await
             .unwrap()
     };
-    let rows: [(&'static [&'static str], &str); 4] = [
+    let rows: [(&'static [&'static str], &str); 5] = [
         (&["--listen", "0.0.0.0:0"], "0.0.0.0:0 is not a loopback address"),
         (&["--switch", "export.policy"], "NAME=VALUE"),
         (&["--deliver", "http://10.0.0.1/1/q"], "loopback addresses alone"),
+        (&["--sts", "http://10.0.0.1"], "loopback addresses alone"),
         (&["--what"], "unknown argument --what"),
     ];
     for (arguments, words) in rows {

@@ -187,6 +187,9 @@ fn tags_are_put_and_taken_by_arn() {
         );
         assert_eq!(world.get(&tags), json!({"tags": {"b": "2"}}));
         assert_eq!(world.get(path)["tags"], json!({"b": "2"}), "{path}");
+        world.call(&format!("DELETE {tags}?tagKeys=b&tagKeys=c"), &Value::Null);
+        let asked = &world.sim.trail().pop().unwrap()["requestParameters"]["tagKeys"];
+        assert_eq!(*asked, json!(["b", "c"]), "a record has all that was asked for");
     }
 }
 
@@ -243,6 +246,31 @@ fn a_domain_name_changes_its_security_policy() {
         .ok();
     assert_eq!(mutual["mutualTlsAuthentication"], json!({"truststoreUri": "s3://b/k"}));
     assert_eq!(world.get("/domainnames")["item"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_private_domain_name_is_found_by_its_id() {
+    let mut world = World::new();
+    let domain = json!({"domainName": "in.example.com", "certificateArn": "arn:aws:acm:eu-west-1:111122223333:certificate/c",
+        "endpointConfiguration": {"types": ["PRIVATE"]}, "securityPolicy": "TLS_1_2"});
+    let made = world.post("/domainnames", &domain);
+    world.name("domain", &made["domainNameId"]);
+    let id = world.id("domain").to_owned();
+    assert_eq!(
+        made["domainNameArn"],
+        format!("arn:aws:apigateway:{REGION}:{ACCOUNT}:/domainnames/in.example.com+{id}")
+    );
+    assert_eq!(world.get("/domainnames")["item"][0], made, "the list tells the id");
+    let change = [("replace /policy", json!("{}"))];
+    for (asked, status, why) in [
+        (format!("?domainNameId={id}"), 200, "it is this one"),
+        (String::new(), 404, "a name alone may be of several"),
+        ("?domainNameId=other".to_owned(), 404, "it is another one"),
+    ] {
+        let path = format!("/domainnames/in.example.com{asked}");
+        let read = world.call(&format!("GET {path}"), &Value::Null).status;
+        assert_eq!((read, world.patch(&path, &change).status), (status, status), "{why}");
+    }
 }
 
 #[test]
