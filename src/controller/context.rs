@@ -14,7 +14,7 @@ use kube::{Client, Resource, ResourceExt};
 use super::farewell::Departed;
 use super::foreign::Shelves;
 use super::guard::Guard;
-use super::kept::Kept;
+use super::known::Known;
 use super::looks::Looks;
 use super::retention::Spans;
 use super::stream::Stream;
@@ -42,17 +42,17 @@ pub type Compiled = Result<Arc<Policy>, Arc<Vec<Fault>>>;
 /// Reflections of what Kubernetes holds.
 pub struct Stores {
     /// Every account.
-    pub accounts: Kept<AwsAccount>,
+    pub accounts: Known<AwsAccount>,
     /// Every policy.
-    pub policies: Kept<EndpointPolicy>,
+    pub policies: Known<EndpointPolicy>,
     /// Every exception.
-    pub exceptions: Kept<EndpointException>,
+    pub exceptions: Known<EndpointException>,
     /// Every endpoint.
-    pub endpoints: Kept<AwsEndpoint>,
+    pub endpoints: Known<AwsEndpoint>,
     /// Every drift.
-    pub drifts: Kept<Drift>,
+    pub drifts: Known<Drift>,
     /// Every namespace, for its labels.
-    pub namespaces: Kept<Namespace>,
+    pub namespaces: Known<Namespace>,
 }
 
 /// What every reconciler has at hand.

@@ -8,9 +8,10 @@
 //! * `exception`: does it count?
 //! * `stream`: events that tell of changes: what is read again out of turn, and who did it.
 //!
-//! `watched` is the one watch of each kind, `hear` what its news means to the others, `foreign` what this version cannot
-//! read, `farewell` what is owed when an account goes. `outcome` turns every failure into the next attempt, `status` is the
-//! only way to Kubernetes' writes.
+//! `watched` is the one watch of each kind, `known` what it and the own writes have told, `hear` what its news means to the
+//! others, `foreign` what this version cannot read, `farewell` what is owed when an account goes. `turns` says who may judge
+//! and repair now, `admission` counts repairs against their policies' limits. `outcome` turns every failure into the next
+//! attempt, `status` is the only way to Kubernetes' writes.
 
 mod account;
 mod admission;
@@ -24,7 +25,7 @@ mod farewell;
 mod foreign;
 mod guard;
 mod hear;
-mod kept;
+mod known;
 mod labels;
 mod looks;
 mod names;

@@ -1,5 +1,5 @@
 //! Writing to the Kubernetes API: only what differs, only over what was read, and never for longer than a deadline. What was
-//! written is known from then on: see [`super::kept`].
+//! written is known from then on: see [`super::known`].
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use kube::runtime::reflector::ObjectRef;
 use serde_json::Value;
 
 use super::context::Context;
-use super::kept::Kind;
+use super::known::Kind;
 
 /// How long a request to the API server may take. The client's own retries would go on for minutes.
 const DEADLINE: Duration = Duration::from_secs(15);
@@ -64,7 +64,7 @@ pub async fn write<K: Kind>(ctx: &Context, before: &K, after: &K) -> Result<Opti
     }
     let api = K::api(&ctx.client, &after.namespace().unwrap_or_default());
     let written = bounded(api.replace_status(&after.name_any(), &PostParams::default(), after)).await?;
-    K::kept(&ctx.stores).wrote(&written);
+    K::store(&ctx.stores).wrote(&written);
     Ok(Some(written))
 }
 
@@ -76,7 +76,7 @@ pub async fn change<K: Kind>(
     mut change: impl FnMut(&K) -> Option<K>,
 ) -> Result<Option<K>, Error> {
     for _ in 0..TRIES {
-        let before = K::kept(&ctx.stores).get(which).ok_or(Error::Gone)?;
+        let before = K::store(&ctx.stores).get(which).ok_or(Error::Gone)?;
         let Some(after) = change(&before) else {
             return Ok(None);
         };
@@ -93,7 +93,7 @@ pub async fn change<K: Kind>(
 pub async fn create<K: Kind>(ctx: &Context, object: &K) -> Result<K, Error> {
     let api = K::api(&ctx.client, &object.namespace().unwrap_or_default());
     let created = bounded(api.create(&PostParams::default(), object)).await?;
-    K::kept(&ctx.stores).wrote(&created);
+    K::store(&ctx.stores).wrote(&created);
     Ok(created)
 }
 
@@ -101,7 +101,7 @@ pub async fn create<K: Kind>(ctx: &Context, object: &K) -> Result<K, Error> {
 pub async fn merge<K: Kind>(ctx: &Context, namespace: &str, name: &str, patch: Value) -> Result<K, Error> {
     let api = K::api(&ctx.client, namespace);
     let merged = bounded(api.patch(name, &PatchParams::default(), &Patch::Merge(patch))).await?;
-    K::kept(&ctx.stores).wrote(&merged);
+    K::store(&ctx.stores).wrote(&merged);
     Ok(merged)
 }
 

@@ -12,7 +12,7 @@ use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 
 use super::foreign::{Came, Foreign, Key, Shelf, key};
-use super::kept::Kept;
+use super::known::Known;
 
 /// What a watch tells.
 #[derive(Debug)]
@@ -26,13 +26,13 @@ pub enum News<K> {
 }
 
 /// Watches a kind. The store is right before the news is told.
-pub fn everything<K>(client: &Client, shelf: &Shelf<K>) -> (Kept<K>, impl Stream<Item = News<K>> + Send + use<K>)
+pub fn everything<K>(client: &Client, shelf: &Shelf<K>) -> (Known<K>, impl Stream<Item = News<K>> + Send + use<K>)
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
 {
-    let kept = Kept::new();
+    let known = Known::new();
     let mut sorter = Sorter {
-        kept: kept.clone(),
+        known: known.clone(),
         shelf: shelf.clone(),
         listed: BTreeSet::new(),
     };
@@ -45,7 +45,7 @@ where
                 .ok()
         })
         .flat_map(move |event| stream::iter(sorter.sort(event)));
-    (kept, news)
+    (known, news)
 }
 
 /// Who wrote which field takes more room than the fields, and nobody here asks.
@@ -57,7 +57,7 @@ fn unmanaged<K: Resource>(came: &mut Came<K>) {
 
 /// Keeps apart what is read and what is set aside.
 struct Sorter<K: Resource<DynamicType = ()> + Clone + 'static> {
-    kept: Kept<K>,
+    known: Known<K>,
     shelf: Shelf<K>,
     /// What a list under way holds that cannot be read.
     listed: BTreeSet<Key>,
@@ -72,11 +72,11 @@ where
         match event {
             Event::Init => {
                 self.listed.clear();
-                self.kept.told(&Event::Init);
+                self.known.told(&Event::Init);
                 vec![]
             }
             Event::InitApply(Came::Read(object)) => {
-                self.kept.told(&Event::InitApply(object));
+                self.known.told(&Event::InitApply(object));
                 vec![] // the store has it when the list is complete
             }
             Event::InitApply(Came::Foreign(foreign)) => {
@@ -85,20 +85,20 @@ where
             }
             Event::InitDone => self.relisted(),
             Event::Apply(Came::Read(object)) => {
-                self.kept.told(&Event::Apply(object.clone()));
+                self.known.told(&Event::Apply(object.clone()));
                 self.shelf.take(&key(object.meta()));
                 vec![News::Stands(object)]
             }
             Event::Apply(Came::Foreign(foreign)) => {
                 let foreign = self.aside(foreign);
                 // What was read of it before holds no more.
-                if let Some(old) = self.kept.get(&reference(&foreign)) {
-                    self.kept.told(&Event::Delete(Arc::unwrap_or_clone(old)));
+                if let Some(old) = self.known.get(&reference(&foreign)) {
+                    self.known.told(&Event::Delete(Arc::unwrap_or_clone(old)));
                 }
                 vec![News::Foreign(foreign)]
             }
             Event::Delete(Came::Read(object)) => {
-                self.kept.told(&Event::Delete(object.clone()));
+                self.known.told(&Event::Delete(object.clone()));
                 self.shelf.take(&key(object.meta()));
                 vec![News::Gone(object)]
             }
@@ -111,10 +111,10 @@ where
 
     /// A list is complete. What it no longer holds went unseen: that is news as well.
     fn relisted(&self) -> Vec<News<K>> {
-        let before = self.kept.state();
-        self.kept.told(&Event::InitDone);
+        let before = self.known.state();
+        self.known.told(&Event::InitDone);
         self.shelf.keep_only(&self.listed);
-        let after = self.kept.state();
+        let after = self.known.state();
         let standing: BTreeSet<Option<&str>> = after.iter().map(|o| o.meta().uid.as_deref()).collect();
         let gone = before
             .iter()
@@ -211,10 +211,10 @@ mod tests {
 
     #[test]
     fn an_object_is_read_or_set_aside_and_never_neither() {
-        let kept = Kept::<EndpointPolicy>::new();
+        let known = Known::<EndpointPolicy>::new();
         let shelves = super::super::foreign::Shelves::default();
         let mut sorter = Sorter {
-            kept: kept.clone(),
+            known: known.clone(),
             shelf: shelves.policies.clone(),
             listed: BTreeSet::new(),
         };
@@ -228,7 +228,7 @@ mod tests {
                     News::Foreign(_) => "foreign",
                 })
                 .collect();
-            (kept.find(|_| true).is_some(), shelves.has_policy("u"), told.join(" "))
+            (known.find(|_| true).is_some(), shelves.has_policy("u"), told.join(" "))
         };
         for (event, read, aside, told, why) in [
             (Event::Init, false, false, "", "a list begins"),

@@ -21,7 +21,7 @@ use crate::api::{AwsAccount, AwsEndpoint, Drift, EndpointException, EndpointPoli
 const LATE: Duration = Duration::from_mins(1);
 
 /// The store of a kind.
-pub struct Kept<K>
+pub struct Known<K>
 where
     K: Resource<DynamicType = ()> + Clone + 'static,
 {
@@ -39,19 +39,19 @@ where
     gone: HashMap<String, Instant>,
 }
 
-impl<K> Clone for Kept<K>
+impl<K> Clone for Known<K>
 where
     K: Resource<DynamicType = ()> + Clone + 'static,
 {
     fn clone(&self) -> Self {
-        Kept {
+        Known {
             store: self.store.clone(),
             inside: self.inside.clone(),
         }
     }
 }
 
-impl<K> Deref for Kept<K>
+impl<K> Deref for Known<K>
 where
     K: Resource<DynamicType = ()> + Clone + 'static,
 {
@@ -62,14 +62,14 @@ where
     }
 }
 
-impl<K> Kept<K>
+impl<K> Known<K>
 where
     K: Resource<DynamicType = ()> + Clone + 'static,
 {
     /// With nothing in it.
     pub fn new() -> Self {
         let (store, writer) = reflector::store();
-        Kept {
+        Known {
             store,
             inside: Arc::new(Mutex::new(Inside {
                 writer,
@@ -133,19 +133,19 @@ pub trait Kind:
 {
     /// Where the objects of a namespace are; it is empty for kinds that have none.
     fn api(client: &Client, namespace: &str) -> Api<Self>;
-    /// Where they are kept.
-    fn kept(stores: &Stores) -> &Kept<Self>;
+    /// What is known of them.
+    fn store(stores: &Stores) -> &Known<Self>;
 }
 
 macro_rules! kinds {
-    ($($kind:ty, $of:expr, $kept:ident;)*) => {$(
+    ($($kind:ty, $of:expr, $known:ident;)*) => {$(
         impl Kind for $kind {
             fn api(client: &Client, namespace: &str) -> Api<Self> {
                 $of(client.clone(), namespace)
             }
 
-            fn kept(stores: &Stores) -> &Kept<Self> {
-                &stores.$kept
+            fn store(stores: &Stores) -> &Known<Self> {
+                &stores.$known
             }
         }
     )*};
@@ -185,9 +185,9 @@ mod tests {
     #[test]
     fn own_writes_are_seen_at_once_and_nothing_older_after_them() {
         use Happens::{Gone, Told, Wrote, WroteTheLastFinalizerOff};
-        let kept = Kept::<EndpointPolicy>::new();
-        kept.told(&Event::Init);
-        kept.told(&Event::InitDone);
+        let known = Known::<EndpointPolicy>::new();
+        known.told(&Event::Init);
+        known.told(&Event::InitDone);
         for (happens, version, why) in [
             (Told("7"), Some("7"), "the watch tells of it"),
             (
@@ -219,12 +219,12 @@ mod tests {
             (Wrote("13"), None, "an answer that comes late makes it stand no more"),
         ] {
             match happens {
-                Told(version) => kept.told(&Event::Apply(policy(version, false))),
-                Wrote(version) => kept.wrote(&policy(version, false)),
-                WroteTheLastFinalizerOff(version) => kept.wrote(&policy(version, true)),
-                Gone => kept.told(&Event::Delete(policy("14", true))),
+                Told(version) => known.told(&Event::Apply(policy(version, false))),
+                Wrote(version) => known.wrote(&policy(version, false)),
+                WroteTheLastFinalizerOff(version) => known.wrote(&policy(version, true)),
+                Gone => known.told(&Event::Delete(policy("14", true))),
             }
-            let found = kept.find(|_| true).and_then(|policy| policy.resource_version());
+            let found = known.find(|_| true).and_then(|policy| policy.resource_version());
             assert_eq!(found.as_deref(), version, "{why}");
         }
     }
