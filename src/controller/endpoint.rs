@@ -16,6 +16,7 @@ use super::episode::{self, Step};
 use super::outcome::Failure;
 use super::revert::{self, Reverts};
 use super::stream::{actors, baseline, health, reader};
+use super::turns::Turns;
 use super::{farewell, labels, remedy, status, summary};
 use crate::api::condition::{self, Said};
 use crate::api::drift::{Drift, Resolution};
@@ -26,30 +27,24 @@ use crate::judge::verdict::Outcome;
 use crate::judge::{Judgement, Snapshot, Verdict};
 
 pub use steps::Kept;
+use steps::Written;
 
 /// One look at an endpoint, and what follows from it.
 pub async fn reconcile(endpoint: Arc<AwsEndpoint>, ctx: Arc<Context>) -> Result<Action, Failure> {
-    let name = endpoint.name_any();
-    let Some(looked) = look(&ctx, endpoint).await? else {
+    let (name, spec) = (endpoint.name_any(), endpoint.spec.clone());
+    let looked = look(&ctx, &name).await?;
+    let Some(looked) = looked else {
+        ctx.turns.leave(&spec, &name);
         return Ok(Action::await_change());
     };
     if !looked.acts(&ctx) {
+        ctx.turns.leave(&spec, &name);
         return Ok(looked.after(None));
     }
-    let (_place, waited) = ctx.turns.repair(&looked.endpoint.spec).await;
-    let looked = if waited {
-        // Meanwhile somebody may have suspended, mended or approved: nothing is done by what was decided before.
-        let Some(endpoint) = ctx.stores.endpoints.get(&ObjectRef::new(&name)) else {
-            return Ok(Action::await_change());
-        };
-        look(&ctx, endpoint).await?
-    } else {
-        Some(looked)
+    let Some(_place) = ctx.turns.repair(&spec, &name, looked.has_begun()) else {
+        return Ok(looked.after(Some(Turns::PATIENCE)));
     };
-    match looked {
-        Some(looked) => act(&ctx, &looked).await,
-        None => Ok(Action::await_change()),
-    }
+    act(&ctx, &looked).await
 }
 
 /// No endpoint is looked at again sooner, unless something happens to it.
@@ -64,6 +59,8 @@ struct Looked {
     drifts: Vec<Arc<Drift>>,
     /// Those that are open.
     kept: Vec<Kept>,
+    /// Those that end in the middle of their repair, and how.
+    ending: Vec<(Drift, Resolution)>,
     /// When to look again, if nothing else happens.
     again: Option<Duration>,
 }
@@ -71,7 +68,14 @@ struct Looked {
 impl Looked {
     /// Whether there is anything to do on AWS, or to look at there first.
     fn acts(&self, ctx: &Context) -> bool {
-        remedy::is_due(ctx, &self.account, &self.kept) || revert::is_asked(&self.drifts)
+        let due = remedy::is_due(ctx, &self.account, &self.endpoint, &self.kept);
+        due || revert::is_asked(&self.drifts) || !self.ending.is_empty()
+    }
+
+    /// Whether something on AWS is half done.
+    fn has_begun(&self) -> bool {
+        let begun = self.kept.iter().any(|kept| farewell::repairing(&kept.drift));
+        begun || !self.ending.is_empty()
     }
 
     fn after(&self, acted: Option<Duration>) -> Action {
@@ -81,24 +85,26 @@ impl Looked {
 }
 
 /// Judges an endpoint and says so; none if there is nothing to judge.
-async fn look(ctx: &Arc<Context>, endpoint: Arc<AwsEndpoint>) -> Result<Option<Looked>, Failure> {
+async fn look(ctx: &Arc<Context>, name: &str) -> Result<Option<Looked>, Failure> {
     let _turn = ctx.turns.judge().await;
-    let name = endpoint.name_any();
+    let Some(endpoint) = ctx.stores.endpoints.get(&ObjectRef::new(name)) else {
+        return Ok(None);
+    };
     let Some(account) = ctx.account_of(&endpoint.spec.account_id) else {
         return Ok(None);
     };
     if !ctx.acts_for(&account) {
         return Ok(None);
     }
-    if ctx.inventory.is_gone(&name) {
+    if ctx.inventory.is_gone(name) {
         bury(&endpoint, ctx).await?;
         return Ok(None);
     }
-    let reading = ctx.inventory.get(&name);
+    let reading = ctx.inventory.get(name);
     let named = account.spec.regions.contains(&endpoint.spec.region);
-    let ending = || reading.is_some() && under_way(ctx, &name);
+    let ending = || reading.is_some() && under_way(ctx, name);
     if !named && !ending() {
-        ctx.inventory.forget(&name); // if the region is named again, everything in it is news
+        ctx.inventory.forget(name); // if the region is named again, everything in it is news
         let why = format!(
             "region {} is no longer in spec.regions of AwsAccount {}: nothing is read there, and policies do not count it",
             endpoint.spec.region,
@@ -149,7 +155,11 @@ async fn judge(
     if found.iter().any(|step| matches!(step, Step::Open { .. })) {
         health::suspect(ctx, &account, &endpoint, snapshot);
     }
-    let (kept, attributing) = steps::write(&writing, &endpoint, found, &mut put_back).await?;
+    let Written {
+        kept,
+        ending,
+        again: attributing,
+    } = steps::write(&writing, &endpoint, found, &mut put_back).await?;
     // Values with which a rule held must stand before a repair can need them after a restart.
     let mine = of_endpoint(&drifts, &name);
     let seeking = seek(ctx, &account, snapshot, &mine).await?;
@@ -172,12 +182,17 @@ async fn judge(
         endpoint,
         drifts: mine,
         kept,
+        ending,
         again: again.into_iter().flatten().min(),
     })
 }
 
-/// Repairs, and takes back, what may be. One writer, one thing at a time.
+/// Ends, takes back and repairs what may be. One writer, one thing at a time.
 async fn act(ctx: &Arc<Context>, looked: &Looked) -> Result<Action, Failure> {
+    let id = EndpointId::from(&looked.endpoint.spec);
+    for (drift, how) in &looked.ending {
+        farewell::wind_up(ctx, &looked.account, &id, drift, *how).await?;
+    }
     let reverts = Reverts {
         ctx,
         case: &Case::new(ctx, &looked.account, &looked.endpoint),

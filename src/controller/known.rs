@@ -39,6 +39,16 @@ where
     gone: HashMap<String, Instant>,
 }
 
+impl<K> Inside<K>
+where
+    K: Resource<DynamicType = ()> + Clone + 'static,
+{
+    fn bury(&mut self, object: &K) {
+        self.gone.retain(|_, since| since.elapsed() < LATE);
+        self.gone.insert(object.uid().unwrap_or_default(), Instant::now());
+    }
+}
+
 impl<K> Clone for Known<K>
 where
     K: Resource<DynamicType = ()> + Clone + 'static,
@@ -88,13 +98,39 @@ where
         let mut inside = self.inside();
         match event {
             Event::Apply(object) if self.is_overtaken(object) => return,
-            Event::Delete(object) => {
-                inside.gone.retain(|_, since| since.elapsed() < LATE);
-                inside.gone.insert(object.uid().unwrap_or_default(), Instant::now());
+            Event::Apply(object) | Event::InitApply(object) => {
+                inside.gone.remove(&object.uid().unwrap_or_default());
             }
-            _ => {}
+            Event::Delete(object) => inside.bury(object),
+            Event::Init => {}
+            Event::InitDone => return self.relisted(&mut inside),
         }
         inside.writer.apply_watcher_event(event);
+    }
+
+    /// A list takes the place of everything: of what it is behind of, too, and of what it does not hold any more.
+    fn relisted(&self, inside: &mut Inside<K>) {
+        let before = self.store.state();
+        inside.writer.apply_watcher_event(&Event::InitDone);
+        for object in before {
+            match self.store.get(&ObjectRef::from(object.as_ref())) {
+                None => inside.bury(object.as_ref()),
+                Some(listed) if listed.uid() == object.uid() && version(object.as_ref()) > version(listed.as_ref()) => {
+                    inside.writer.apply_watcher_event(&Event::Apply(K::clone(&object)));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// Kubernetes knows nothing of it: it was deleted, and the watch has not told so yet.
+    pub fn missed(&self, object: &K) {
+        let mut inside = self.inside();
+        let known = self.store.get(&ObjectRef::from(object));
+        if known.is_some_and(|known| known.uid() == object.uid()) {
+            inside.bury(object);
+            inside.writer.apply_watcher_event(&Event::Delete(object.clone()));
+        }
     }
 
     /// What Kubernetes answered to an own write.
@@ -169,6 +205,10 @@ mod tests {
         Told(&'static str),
         Wrote(&'static str),
         WroteTheLastFinalizerOff(&'static str),
+        /// All that stands is told anew.
+        Listed(Option<&'static str>),
+        /// A write is answered by 404.
+        Missed,
         Gone,
     }
 
@@ -184,7 +224,7 @@ mod tests {
 
     #[test]
     fn own_writes_are_seen_at_once_and_nothing_older_after_them() {
-        use Happens::{Gone, Told, Wrote, WroteTheLastFinalizerOff};
+        use Happens::{Gone, Listed, Missed, Told, Wrote, WroteTheLastFinalizerOff};
         let known = Known::<EndpointPolicy>::new();
         known.told(&Event::Init);
         known.told(&Event::InitDone);
@@ -217,11 +257,31 @@ mod tests {
             (WroteTheLastFinalizerOff("13"), Some("12"), "it is about to go"),
             (Gone, None, "it goes"),
             (Wrote("13"), None, "an answer that comes late makes it stand no more"),
+            (
+                Told("20"),
+                Some("20"),
+                "it stands again, as after somebody has corrected what could not be read",
+            ),
+            (Wrote("22"), Some("22"), "and is written"),
+            (Listed(Some("21")), Some("22"), "a list is behind as well"),
+            (Listed(None), None, "a list does not hold it any more: it went unseen"),
+            (Wrote("23"), None, "an answer that comes late"),
+            (Told("30"), Some("30"), "it stands again"),
+            (Missed, None, "Kubernetes knows nothing of it"),
+            (Wrote("31"), None, "an answer that comes late"),
         ] {
             match happens {
                 Told(version) => known.told(&Event::Apply(policy(version, false))),
                 Wrote(version) => known.wrote(&policy(version, false)),
                 WroteTheLastFinalizerOff(version) => known.wrote(&policy(version, true)),
+                Listed(version) => {
+                    known.told(&Event::Init);
+                    if let Some(version) = version {
+                        known.told(&Event::InitApply(policy(version, false)));
+                    }
+                    known.told(&Event::InitDone);
+                }
+                Missed => known.missed(&policy("30", false)),
                 Gone => known.told(&Event::Delete(policy("14", true))),
             }
             let found = known.find(|_| true).and_then(|policy| policy.resource_version());

@@ -9,6 +9,12 @@ use std::time::{Duration, Instant};
 pub struct Looks(Mutex<HashMap<String, Instant>>);
 
 impl Looks {
+    /// Whether the last look is longer ago than that.
+    pub fn is_due(&self, endpoint: &str, every: Duration) -> bool {
+        let looks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        looks.get(endpoint).is_none_or(|at| at.elapsed() >= every)
+    }
+
     /// Whether the last look is longer ago than that; if so, this is one.
     pub fn due(&self, endpoint: &str, every: Duration) -> bool {
         let mut looks = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -133,8 +133,10 @@ pub async fn run(
         .with_config(few())
         .reconcile_on(woken.policies)
         .reconcile_all_on(woken.all_policies);
-    // As many at once as there are: each waits for its turn to be judged, and again to be repaired.
+    // More than are judged at once: those that repair wait for AWS, and need a slot for that.
+    let more = || Config::default().concurrency(256);
     let endpoints = Controller::for_stream(trigger(of_endpoints, hear::endpoints(&ctx)), endpoints.store().clone())
+        .with_config(more())
         .reconcile_on(woken.endpoints)
         .reconcile_all_on(woken.all_endpoints);
     let drifts = Controller::for_stream(trigger(of_drifts, hear::drifts(&ctx)), drifts.store().clone())
@@ -211,6 +213,7 @@ async fn context(
         spans: options.spans,
         stores,
         foreign,
+        turns: turns::Turns::new(wake.clone()),
         wake,
         compiled: std::sync::Mutex::default(),
         wholes: std::sync::Mutex::default(),
@@ -219,7 +222,6 @@ async fn context(
         sweepers: std::sync::Mutex::default(),
         departed: std::sync::Mutex::default(),
         desks: std::sync::Mutex::default(),
-        turns: turns::Turns::default(),
         admissions: admission::Admissions::default(),
         refusals: std::sync::Mutex::default(),
     }

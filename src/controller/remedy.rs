@@ -41,8 +41,9 @@ const LOOK_AGAIN: Duration = Duration::from_secs(30);
 const OTHERWISE: &str = "AWS needs other calls now than those that were planned: planning anew";
 
 /// Whether a repair may begin or go on now, or a person is asked about one.
-pub fn is_due(ctx: &Context, account: &AwsAccount, kept: &[Kept]) -> bool {
-    !due(ctx, account, kept).is_empty() || told(account, kept).any(asks)
+pub fn is_due(ctx: &Context, account: &AwsAccount, endpoint: &AwsEndpoint, kept: &[Kept]) -> bool {
+    let asked = || told(account, kept).any(asks) && ctx.looks.is_due(&endpoint.name_any(), LOOK_AGAIN);
+    !due(ctx, account, kept).is_empty() || asked()
 }
 
 /// Repairs what may be repaired; gives when to look again, if nothing else happens.

@@ -55,19 +55,27 @@ fn asked(drift: &Drift) -> Option<&Approval> {
         .then_some(approval)
 }
 
-/// Whether people asked for repairs to be taken back that nobody has settled yet.
+/// Whether people asked for repairs to be taken back, which has not come to its end.
 pub fn is_asked(drifts: &[Arc<Drift>]) -> bool {
-    drifts.iter().any(|drift| asked(drift).is_some())
+    pending(drifts).next().is_some()
+}
+
+/// The repairs that are to be taken back, each with the episode of that, if it has begun.
+fn pending(drifts: &[Arc<Drift>]) -> impl Iterator<Item = (&Arc<Drift>, Option<Arc<Drift>>)> {
+    let asked = drifts.iter().filter(|drift| asked(drift).is_some());
+    let episodes = asked.map(|original| {
+        let of = |d: &&Arc<Drift>| d.spec.reverts.is_some() && d.spec.reverts == original.uid();
+        (original, drifts.iter().find(of).cloned())
+    });
+    episodes.filter(|(_, episode)| episode.as_ref().is_none_or(|e| episode::is_open(e)))
 }
 
 impl Reverts<'_> {
     /// Opens and carries out what people asked for. Gives when to look again.
     pub async fn run(&self) -> Result<Option<Duration>, Failure> {
         let mut again = None;
-        for original in self.drifts.iter().filter(|d| asked(d).is_some()) {
-            let episode = self.episode_of(original);
-            let over = episode.as_ref().is_some_and(|e| !episode::is_open(e));
-            if over || !self.ctx.guard.stands(&self.ctx.client).await {
+        for (original, episode) in pending(self.drifts) {
+            if !self.ctx.guard.stands(&self.ctx.client).await {
                 continue;
             }
             let episode = match episode {
@@ -78,11 +86,6 @@ impl Reverts<'_> {
             again = Some(AGAIN);
         }
         Ok(again)
-    }
-
-    fn episode_of(&self, original: &Drift) -> Option<Arc<Drift>> {
-        let of = |d: &&Arc<Drift>| d.spec.reverts.is_some() && d.spec.reverts == original.uid();
-        self.drifts.iter().find(of).cloned()
     }
 
     /// The Drift of the revert, with the inverse as its plan.

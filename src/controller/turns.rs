@@ -1,10 +1,12 @@
 //! Who may go first: to judge is quick and must not wait behind repairs, which wait for AWS's quotas.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
+use super::wake::Wake;
 use crate::api::endpoint::AwsEndpointSpec;
 
 /// So many endpoints are judged at once.
@@ -12,54 +14,163 @@ const JUDGED: usize = 16;
 /// So many endpoints of an account and region are repaired at once: more of them would only wait for the same quota, and in
 /// Kubernetes get in the way of what was found since.
 const REPAIRED: usize = 4;
+/// A place is kept so long for whoever was woken for it.
+const KEPT: Duration = Duration::from_secs(5);
 
-/// The places, each given in the order in which they were asked for.
+/// The places. Nobody waits for one to repair: whoever has none is woken when it is their turn, and decides anew.
 pub struct Turns {
-    judging: Arc<Semaphore>,
-    /// By account id and region, while anybody has one.
-    repairing: Mutex<HashMap<(String, String), Arc<Semaphore>>>,
+    judging: Semaphore,
+    lines: Mutex<BTreeMap<Quota, Line>>,
+    wake: Wake,
 }
 
-/// Somebody's, until it is dropped. No place means that none is needed any more: nobody ever closes them.
-pub type Place = Option<OwnedSemaphorePermit>;
+/// An account's id and a region: what shares AWS's quota.
+type Quota = (String, String);
 
-impl Default for Turns {
-    fn default() -> Self {
-        Turns {
-            judging: Arc::new(Semaphore::new(JUDGED)),
-            repairing: Mutex::default(),
+/// Those who repair, and those who want to, by the names of their endpoints.
+#[derive(Default)]
+struct Line {
+    repairing: HashSet<String>,
+    /// Those who were woken, and when.
+    called: HashMap<String, Instant>,
+    waiting: VecDeque<String>,
+}
+
+impl Line {
+    /// Whether there is a place for somebody now; whoever has none stands in line.
+    fn enter(&mut self, name: &str, urgent: bool) -> bool {
+        let was_called = self.called.remove(name).is_some();
+        let stands = self.waiting.iter().position(|other| other == name);
+        let is_next = was_called || urgent || self.waiting.is_empty() || stands == Some(0);
+        if is_next && self.has_room() {
+            if let Some(at) = stands {
+                self.waiting.remove(at);
+            }
+            self.repairing.insert(name.to_owned());
+            return true;
         }
+        match stands {
+            Some(at) if urgent => {
+                self.waiting.remove(at);
+                self.waiting.push_front(name.to_owned());
+            }
+            Some(_) => {}
+            None if urgent => self.waiting.push_front(name.to_owned()),
+            None => self.waiting.push_back(name.to_owned()),
+        }
+        false
+    }
+
+    /// Somebody has repaired, or does not want to any more.
+    fn leave(&mut self, name: &str) {
+        self.repairing.remove(name);
+        self.called.remove(name);
+        self.waiting.retain(|other| other != name);
+    }
+
+    /// Those whose turn it is now: each is called once.
+    fn next(&mut self) -> Vec<String> {
+        self.called.retain(|_, since| since.elapsed() < KEPT);
+        let mut next = Vec::new();
+        while self.has_room()
+            && let Some(name) = self.waiting.pop_front()
+        {
+            self.called.insert(name.clone(), Instant::now());
+            next.push(name);
+        }
+        next
+    }
+
+    fn has_room(&self) -> bool {
+        self.repairing.len() + self.called.len() < REPAIRED
+    }
+
+    fn is_empty(&self) -> bool {
+        self.repairing.is_empty() && self.called.is_empty() && self.waiting.is_empty()
+    }
+}
+
+/// A place to repair in, until it is dropped.
+pub struct Place<'a> {
+    turns: &'a Turns,
+    quota: Quota,
+    name: String,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.turns.release(&self.quota, &self.name);
     }
 }
 
 impl Turns {
-    /// To judge an endpoint and to say so in Kubernetes.
-    pub async fn judge(&self) -> Place {
-        self.judging.clone().acquire_owned().await.ok()
-    }
-
-    /// To look at AWS before a repair, and to make it. `true`: it was waited for, and what was decided before is old.
-    pub async fn repair(&self, endpoint: &AwsEndpointSpec) -> (Place, bool) {
-        let places = self.of(endpoint);
-        match places.clone().try_acquire_owned() {
-            Ok(place) => (Some(place), false),
-            Err(_) => (places.acquire_owned().await.ok(), true),
+    /// With all places free. `wake`: by it those are woken who have waited for a place.
+    pub fn new(wake: Wake) -> Self {
+        Turns {
+            judging: Semaphore::new(JUDGED),
+            lines: Mutex::default(),
+            wake,
         }
     }
 
-    fn of(&self, endpoint: &AwsEndpointSpec) -> Arc<Semaphore> {
-        let mut all = self.repairing.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|_, places| Arc::strong_count(places) > 1);
-        let quota = (endpoint.account_id.clone(), endpoint.region.clone());
-        let places = all.entry(quota).or_insert_with(|| Arc::new(Semaphore::new(REPAIRED)));
-        places.clone()
+    /// To judge an endpoint and to say so in Kubernetes. Nobody ever closes the places: no place means that none is needed.
+    pub async fn judge(&self) -> Option<SemaphorePermit<'_>> {
+        self.judging.acquire().await.ok()
     }
+
+    /// To look at AWS before a repair, and to make it. None: the endpoint is woken when it is its turn, and should ask again
+    /// by itself after [`Turns::PATIENCE`]. `urgent`: what has begun comes before what has not.
+    pub fn repair(&self, endpoint: &AwsEndpointSpec, name: &str, urgent: bool) -> Option<Place<'_>> {
+        let quota = quota(endpoint);
+        let mut lines = self.lines();
+        let line = lines.entry(quota.clone()).or_default();
+        let has_place = line.enter(name, urgent);
+        self.call(line);
+        has_place.then(|| Place {
+            turns: self,
+            quota,
+            name: name.to_owned(),
+        })
+    }
+
+    /// Whoever waits for a place asks again after this, should nobody have called.
+    pub const PATIENCE: Duration = KEPT;
+
+    /// An endpoint has nothing to repair any more.
+    pub fn leave(&self, endpoint: &AwsEndpointSpec, name: &str) {
+        self.release(&quota(endpoint), name);
+    }
+
+    fn release(&self, quota: &Quota, name: &str) {
+        let mut lines = self.lines();
+        let Some(line) = lines.get_mut(quota) else { return };
+        line.leave(name);
+        self.call(line);
+        if line.is_empty() {
+            lines.remove(quota);
+        }
+    }
+
+    fn call(&self, line: &mut Line) {
+        for name in line.next() {
+            self.wake.endpoint(&name);
+        }
+    }
+
+    fn lines(&self) -> MutexGuard<'_, BTreeMap<Quota, Line>> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn quota(endpoint: &AwsEndpointSpec) -> Quota {
+    (endpoint.account_id.clone(), endpoint.region.clone())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::api::policy::EndpointType;
+    use crate::controller::wake;
 
     fn endpoint(region: &str) -> AwsEndpointSpec {
         AwsEndpointSpec {
@@ -71,25 +182,40 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_waits_for_a_repair_holds_up_no_judgement_and_no_other_region() {
-        let turns = Turns::default();
+    async fn whoever_has_no_place_is_called_in_turn_and_holds_up_nobody() {
+        let (wake, mut woken) = wake::channel();
+        let turns = Turns::new(wake);
         let (busy, idle) = (endpoint("eu-west-1"), endpoint("eu-north-1"));
-        let mut repairs = Vec::new();
-        for number in 0..REPAIRED {
-            let (place, waited) = turns.repair(&busy).await;
-            assert!(place.is_some() && !waited, "repair {number} has a place at once");
-            repairs.push(place);
+        let mut called = || woken.endpoints.try_recv().ok().map(|reference| reference.name);
+        let ask = |name: &str| turns.repair(&busy, name, false);
+        let mut places: Vec<_> = ["a", "b", "c", "d"].iter().map(|name| ask(name)).collect();
+        assert!(places.iter().all(Option::is_some), "there are four places");
+        for name in ["e", "f", "g", "e"] {
+            assert!(ask(name).is_none(), "{name} has none");
         }
-        let one_more = turns.repair(&busy);
-        tokio::pin!(one_more);
-        assert!(futures::poll!(one_more.as_mut()).is_pending(), "all places are taken");
-        assert!(turns.judge().await.is_some(), "which judging does not need");
-        assert!(!turns.repair(&idle).await.1, "nor does another region");
-        repairs.pop();
-        let (place, waited) = one_more.await;
-        assert!(
-            place.is_some() && waited,
-            "it has the place of the one that is over, and knows that it is late"
+        assert!(turns.judge().await.is_some(), "to judge needs none of them");
+        assert!(turns.repair(&idle, "other", false).is_some(), "nor does another region");
+        assert!(turns.repair(&busy, "begun", true).is_none(), "nobody is sent away");
+        assert_eq!(called(), None, "nobody is called yet");
+
+        places.remove(0);
+        assert_eq!(called().as_deref(), Some("begun"), "what has begun comes first");
+        assert!(ask("e").is_none(), "its place is kept");
+        places.push(turns.repair(&busy, "begun", true));
+        assert!(places.last().unwrap().is_some(), "for it");
+
+        places.remove(0);
+        assert_eq!(called().as_deref(), Some("e"), "then who came first, once");
+        turns.leave(&busy, "e");
+        assert_eq!(
+            called().as_deref(),
+            Some("f"),
+            "e has nothing to repair any more: the next one"
         );
+        turns.leave(&busy, "g");
+        places.push(ask("f"));
+        places.clear();
+        assert_eq!(called(), None, "g does not wait any more");
+        assert!(turns.lines().is_empty(), "nothing is left of a line that is empty");
     }
 }

@@ -51,36 +51,37 @@ pub(super) struct Writing<'a> {
     pub guarded: bool,
 }
 
-/// Writes them; gives the Drifts that are open now, and when to look again.
+/// What writing the steps came to.
+#[derive(Default)]
+pub(super) struct Written {
+    /// The Drifts that are open now.
+    pub kept: Vec<Kept>,
+    /// Those that are to end in the middle of their repair, and how: AWS is asked for that.
+    pub ending: Vec<(Drift, Resolution)>,
+    /// When to look again.
+    pub again: Option<Duration>,
+}
+
+/// Writes them.
 pub(super) async fn write(
     writing: &Writing<'_>,
     endpoint: &AwsEndpoint,
     steps: Vec<Step<'_>>,
     put_back: &mut Counts,
-) -> Result<(Vec<Kept>, Option<Duration>), Failure> {
-    let mut kept = Vec::new();
-    let mut again: Option<Duration> = None;
-    let mut keep = |described: Option<(Kept, Option<Duration>)>| {
-        if let Some((one, next)) = described {
-            kept.push(one);
-            again = again.into_iter().chain(next).min();
-        }
-    };
+) -> Result<Written, Failure> {
+    let mut written = Written::default();
     for step in steps {
         match step {
             Step::Open { verdict, spec } => {
                 if let Some(drift) = open(writing, verdict, spec).await? {
-                    keep(describe(writing, verdict, drift, put_back).await?);
+                    written.keep(describe(writing, verdict, drift, put_back).await?);
                 }
             }
             Step::Keep { verdict, drift } => {
-                keep(describe(writing, verdict, drift.clone(), put_back).await?);
+                written.keep(describe(writing, verdict, drift.clone(), put_back).await?);
             }
             Step::Resolve { drift, how } if farewell::cuts_short(drift, how) => {
-                let Writing {
-                    ctx, case, snapshot, ..
-                } = writing;
-                farewell::wind_up(ctx, case.account, &snapshot.endpoint, drift, how).await?;
+                written.ending.push((drift.clone(), how));
             }
             Step::Resolve { drift, how } => {
                 let proof = (how == Resolution::Repaired).then(|| remedy::proof(drift, endpoint));
@@ -88,7 +89,16 @@ pub(super) async fn write(
             }
         }
     }
-    Ok((kept, again))
+    Ok(written)
+}
+
+impl Written {
+    fn keep(&mut self, described: Option<(Kept, Option<Duration>)>) {
+        if let Some((one, next)) = described {
+            self.kept.push(one);
+            self.again = self.again.into_iter().chain(next).min();
+        }
+    }
 }
 
 /// Names of the Drifts that one deployment of the endpoint would publish the repairs of.

@@ -193,7 +193,8 @@ async fn release(ctx: &Context, pointer: &Pointer, message_id: &str) -> Result<&
     });
     match written.await {
         // It was told from here: what is not here is not there any more.
-        Ok(_) | Err(status::Error::Gone) => Ok(kind),
+        Err(status::Error::Gone) => Ok("no_such_drift"),
+        Ok(_) => Ok(kind),
         Err(error) => Err(error),
     }
 }
