@@ -11,6 +11,7 @@ mod asked;
 mod clean;
 mod listening;
 mod lookup;
+mod many;
 mod queue;
 mod repair_queue;
 mod shapes;
