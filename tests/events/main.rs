@@ -18,3 +18,4 @@ mod shapes;
 mod shared;
 mod stack;
 mod told;
+mod who;
