@@ -21,14 +21,14 @@ pub struct Receipt {
     /// When it was taken.
     pub taken: Instant,
     open: AtomicUsize,
-    done: UnboundedSender<String>,
+    done: UnboundedSender<Arc<Receipt>>,
     /// Endpoints of it that were handed over to whoever acts for them.
     handed: Mutex<HashSet<String>>,
 }
 
 impl Receipt {
-    /// Held once, by whoever reads it. `done` is told the handle when nobody holds it any more.
-    pub fn new(handle: String, done: UnboundedSender<String>) -> Arc<Self> {
+    /// Held once, by whoever reads it. `done` gets it when everything is done: it is let go of once its message is deleted.
+    pub fn new(handle: String, done: UnboundedSender<Arc<Receipt>>) -> Arc<Self> {
         Arc::new(Receipt {
             handle,
             taken: Instant::now(),
@@ -51,9 +51,9 @@ impl Receipt {
     }
 
     /// One thing is done.
-    pub fn done(&self) {
+    pub fn done(self: &Arc<Self>) {
         if self.open.fetch_sub(1, Ordering::SeqCst) == 1 {
-            let _ = self.done.unbounded_send(self.handle.clone());
+            let _ = self.done.unbounded_send(self.clone());
         }
     }
 
@@ -61,11 +61,6 @@ impl Receipt {
     pub fn is_first(&self, name: &str) -> bool {
         let mut handed = self.handed.lock().unwrap_or_else(PoisonError::into_inner);
         handed.insert(name.to_owned())
-    }
-
-    /// Whether something is still to be done.
-    pub fn is_open(&self) -> bool {
-        self.open.load(Ordering::SeqCst) > 0
     }
 }
 
@@ -291,12 +286,13 @@ mod tests {
         assert!(deleted.try_recv().is_err(), "read, and not judged");
         let second = hints.try_next().unwrap();
         hints.judged("a", begun);
-        let mut gone: Vec<String> = std::iter::from_fn(|| deleted.try_recv().ok()).collect();
+        let gone = std::iter::from_fn(|| deleted.try_recv().ok());
+        let mut gone: Vec<String> = gone.map(|receipt| receipt.handle().to_owned()).collect();
         gone.sort();
         assert_eq!(gone, ["m1", "m2", "m3"]);
         hints.judged("a", begun);
         hints.settled(second);
-        assert_eq!(deleted.try_recv().unwrap(), "m4", "nothing was new");
+        assert_eq!(deleted.try_recv().unwrap().handle(), "m4", "nothing was new");
     }
 
     #[test]
@@ -312,7 +308,22 @@ mod tests {
         assert!(hints.judged("a", before).is_empty());
         assert!(deleted.try_recv().is_err(), "an older reading was judged");
         assert_eq!(hints.judged("a", begun).len(), 1, "how long the message took");
-        assert_eq!(deleted.try_recv().unwrap(), "m");
+        assert_eq!(deleted.try_recv().unwrap().handle(), "m");
+    }
+
+    #[test]
+    fn a_message_is_under_way_until_it_is_deleted() {
+        let (done, mut deleted) = mpsc::unbounded();
+        let receipt = Receipt::new("m".into(), done);
+        let under_way = Arc::downgrade(&receipt);
+        receipt.done();
+        drop(receipt);
+        assert!(
+            under_way.upgrade().is_some(),
+            "dealt with, and not deleted: hidden still"
+        );
+        drop(deleted.try_recv());
+        assert!(under_way.upgrade().is_none(), "whoever deletes it let go of it");
     }
 
     #[test]

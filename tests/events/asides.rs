@@ -7,9 +7,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use plumbline::api::Drift;
 use serde_json::{Value, json};
 
-use crate::queue::{Listening, depth};
+use crate::queue::{Listening, Queue, depth};
 use crate::support::{REGION, World, until_seen};
 
 /// An event on an API, as EventBridge delivers it.
@@ -27,6 +28,10 @@ fn event(world: &World, api: &str, change: impl FnOnce(&mut Value)) -> Value {
         "version": "0", "id": "e", "detail-type": "AWS API Call via CloudTrail", "source": "aws.apigateway",
         "account": world.account_id, "time": record["eventTime"], "region": REGION, "resources": [], "detail": record,
     })
+}
+
+fn happens_now(record: &mut Value) {
+    record["eventTime"] = json!(jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
 }
 
 fn zipped(bytes: &[u8]) -> Vec<u8> {
@@ -95,11 +100,11 @@ async fn a_masked_value_is_counted_and_the_endpoint_read_all_the_same() {
     let api = anna.apis().await.remove(0);
     anna.update_stage(&api, "prod", "/tracingEnabled", "false").await;
     let body = event(&world, &api, |record| {
-        record["eventTime"] = json!(jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+        happens_now(record);
         record["requestParameters"]["updateStageInput"]["patchOperations"][0]["value"] = json!("***");
     });
     queue.put(&world, &body).await;
-    let named = |d: &plumbline::api::Drift| d.status.as_ref().is_some_and(|s| s.actors.is_some());
+    let named = |d: &Drift| d.status.as_ref().is_some_and(|s| s.actors.is_some());
     let drift = world.drift("tracing", "names somebody", named).await;
     assert_eq!(drift.status.unwrap().actors.unwrap().editor.unwrap().name, "user/anna");
     counted(&world, "masked", 1).await;
@@ -107,12 +112,28 @@ async fn a_masked_value_is_counted_and_the_endpoint_read_all_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_understood_is_counted_and_left_to_the_redrive_policy() {
-    let Listening { world, queue, delivery } = Listening::new("poison", 1, &[]).await;
+async fn what_is_not_understood_holds_nothing_up_and_ends_on_the_dead_letter_queue() {
+    let Listening { world, delivery, .. } = Listening::new("poison", 2, &[]).await;
     drop(delivery);
+    world.change_policy("https-only", json!({"enforcement": "Audit"})).await;
+    let queue = Queue::redriven(&world, "poison", 1).await;
+    world.change_account(json!({"events": {"queues": [queue.url]}})).await;
+    let anna = world.developer("anna");
+    let apis = anna.apis().await;
+    let tell = |at: usize| {
+        let (world, queue, anna, api) = (&world, &queue, &anna, &apis[at]);
+        async move {
+            anna.update_stage(api, "prod", "/tracingEnabled", "false").await;
+            queue.put(world, &event(world, api, happens_now)).await;
+            let endpoint = world.endpoint_name(api);
+            let found = |d: &Drift| d.spec.endpoint == endpoint;
+            world.drift("tracing", &format!("is of {api}"), found).await;
+        }
+    };
+    tell(0).await;
     let mut broken = zipped(b"{}");
     broken.truncate(broken.len() - 6);
-    for (body, kind) in [
+    let poison = [
         ("no JSON at all".to_owned(), "not_json"),
         (json!({"hello": "world"}).to_string(), "unknown_shape"),
         (
@@ -123,16 +144,32 @@ async fn what_is_not_understood_is_counted_and_left_to_the_redrive_policy() {
             json!({"awslogs": {"data": STANDARD.encode(broken)}}).to_string(),
             "malformed_gzip",
         ),
-    ] {
-        queue.put_text(&world, &body).await;
+    ];
+    for (body, kind) in &poison {
+        queue.put_text(&world, body).await;
         counted(&world, kind, 1).await;
     }
-    // Hidden for a minute each time it is taken: that two takings end on the other queue is SQS's own affair.
-    assert_eq!(
-        queue.depth(&world).await + depth(&world, &queue.dead).await,
-        4,
-        "none was deleted"
+    let log = world.log();
+    assert!(
+        log.contains("a message is not understood") && log.contains("NotJson"),
+        "{log}"
     );
+    assert!(!log.contains("no JSON at all"), "what is in it may be secret: {log}");
+    tell(1).await;
+    // Hidden for a minute once it was taken; then SQS moves it.
+    let mut bodies = poison.map(|(body, _)| body);
+    bodies.sort();
+    until_seen("all that, on the dead-letter queue", || async {
+        let seen = (queue.depth(&world).await, depth(&world, &queue.dead).await);
+        if seen == (0, 4) {
+            Ok(())
+        } else {
+            Err(format!("{seen:?}"))
+        }
+    })
+    .await;
+    assert_eq!(queue.dead(&world).await, bodies);
+    assert_eq!(world.all_drifts().await.len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -15,7 +15,7 @@ async fn unshown(world: &World) {
 }
 
 /// Events tell time to the second: what was done before is of another one.
-async fn another_second() {
+pub async fn another_second() {
     let now = jiff::Timestamp::now().as_second();
     until("another second", || async {
         (jiff::Timestamp::now().as_second() > now + 1).then_some(())

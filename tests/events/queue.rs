@@ -1,6 +1,6 @@
 //! A queue of a story, and the world that listens to it.
 
-use aws_sdk_sqs::types::QueueAttributeName;
+use aws_sdk_sqs::types::{QueueAttributeName, SendMessageBatchRequestEntry};
 use awsim::Delivery;
 use serde_json::{Value, json};
 
@@ -16,8 +16,13 @@ pub struct Queue {
 impl Queue {
     /// In the story's account. What was taken twice and not deleted goes to the other queue.
     pub async fn new(world: &World, name: &str) -> Queue {
+        Queue::redriven(world, name, 2).await
+    }
+
+    /// The same after so many takings.
+    pub async fn redriven(world: &World, name: &str, takings: u32) -> Queue {
         let dead = make(world, &format!("{name}-dead"), None).await;
-        let redrive = json!({"deadLetterTargetArn": arn(world, &dead).await, "maxReceiveCount": 2}).to_string();
+        let redrive = json!({"deadLetterTargetArn": arn(world, &dead).await, "maxReceiveCount": takings}).to_string();
         let url = make(world, name, Some(redrive)).await;
         Queue {
             arn: arn(world, &url).await,
@@ -35,6 +40,34 @@ impl Queue {
     pub async fn put_text(&self, world: &World, body: &str) {
         let sent = world.aws.sqs.send_message().queue_url(&self.url).message_body(body);
         sent.send().await.unwrap();
+    }
+
+    /// Puts many messages on it, in their order.
+    pub async fn put_all(&self, world: &World, bodies: &[String]) {
+        for batch in bodies.chunks(10) {
+            let entry = |(at, body): (usize, &String)| {
+                let entry = SendMessageBatchRequestEntry::builder().id(at.to_string());
+                entry.message_body(body).build().unwrap()
+            };
+            let entries = batch.iter().enumerate().map(entry).collect();
+            let sent = world.aws.sqs.send_message_batch().queue_url(&self.url);
+            let answer = sent.set_entries(Some(entries)).send().await.unwrap();
+            assert!(answer.failed().is_empty(), "{:?}", answer.failed());
+        }
+    }
+
+    /// Takes what nobody understood: the bodies, in the order of the alphabet.
+    pub async fn dead(&self, world: &World) -> Vec<String> {
+        let mut bodies = Vec::new();
+        loop {
+            let asked = world.aws.sqs.receive_message().queue_url(&self.dead);
+            let got = asked.max_number_of_messages(10).send().await.unwrap();
+            if got.messages().is_empty() {
+                bodies.sort();
+                return bodies;
+            }
+            bodies.extend(got.messages().iter().filter_map(|m| m.body().map(str::to_owned)));
+        }
     }
 
     /// Messages on it, seen and unseen.

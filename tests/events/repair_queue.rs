@@ -4,17 +4,20 @@ use plumbline::api::Drift;
 use serde_json::{Value, json};
 
 use crate::queue::{Listening, Queue};
+use crate::support::seen::CLEAR_TEXT;
 use crate::support::{World, phase, reason, until};
 
 async fn subscribe(world: &World, queue: &Queue, raw: bool) {
-    let subscribed = world
-        .aws
-        .sns
-        .subscribe()
-        .topic_arn(&world.aws.machines_topic)
-        .protocol("sqs")
-        .endpoint(&queue.arn)
-        .attributes("RawMessageDelivery", raw.to_string());
+    subscribe_to(world, queue, &[("RawMessageDelivery", raw.to_string())]).await;
+}
+
+/// With attributes of the subscription.
+async fn subscribe_to(world: &World, queue: &Queue, attributes: &[(&str, String)]) {
+    let mut subscribed = world.aws.sns.subscribe().topic_arn(&world.aws.machines_topic);
+    subscribed = subscribed.protocol("sqs").endpoint(&queue.arn);
+    for (name, value) in attributes {
+        subscribed = subscribed.attributes(*name, value);
+    }
     subscribed.send().await.unwrap();
 }
 
@@ -92,6 +95,42 @@ async fn a_repair_starts_from_its_own_notification_raw_or_wrapped() {
             .await;
         queue.drained(&world).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_filter_policy_lets_through_is_repaired_and_nothing_else() {
+    let Listening {
+        world,
+        queue,
+        delivery: _delivery,
+    } = by_queue("filtered").await;
+    let filter = ("FilterPolicy", json!({"severity": ["Critical"]}).to_string());
+    subscribe_to(&world, &queue, &[filter]).await;
+    let anna = world.developer("anna");
+    let apis = anna.apis().await;
+    anna.update_stage(&apis[0], "prod", "/tracingEnabled", "false").await;
+    let waits = |d: &Drift| reason(d) == "AwaitingMessage";
+    let held = world.drift("tracing", "waits for a message", waits).await;
+    anna.point_backend(&apis[1], CLEAR_TEXT).await;
+    anna.deploy(&apis[1], "prod").await;
+    let repaired = |d: &Drift| phase(d) == "Resolved";
+    world.drift("backends-over-https", "is repaired", repaired).await;
+    // Its own notification went to the topic as well, and nowhere from there.
+    until("it is told", || async {
+        let told = world.aws.machines().await;
+        let of_it = |m: &Value| m["transition"] == "Detected" && m["rule"] == "tracing";
+        told.iter().any(of_it).then_some(())
+    })
+    .await;
+    queue.drained(&world).await;
+    let kept = world.drift("tracing", "waits for a message", waits).await;
+    assert_eq!(kept.metadata.uid, held.metadata.uid);
+    assert_eq!(kept.status.unwrap().released, None);
+    let stage = anna.0.get_stage().rest_api_id(&apis[0]).stage_name("prod");
+    assert!(!stage.send().await.unwrap().tracing_enabled());
+    let metrics = world.metrics().await;
+    let released = "plumbline_intake_total{kind=\"released\"} 1";
+    assert!(metrics.lines().any(|l| l == released), "{metrics}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

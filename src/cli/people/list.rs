@@ -1,5 +1,6 @@
 //! `plumbline drift`: the drifts, filtered, once or as they change.
 
+use std::collections::HashMap;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -72,6 +73,7 @@ impl List {
             .list(&ListParams::default())
             .await
             .map_err(|error| words(&error))?;
+        let seen = listed.items.iter().map(version).collect();
         let mut found: Vec<Drift> = listed.items.into_iter().filter(|drift| self.wants(drift)).collect();
         found.sort_by_key(rank);
         print(&rendered(&found, self.output, true));
@@ -79,19 +81,27 @@ impl List {
             eprintln!("No {}drifts found.", if self.all { "" } else { "open " });
         }
         if self.watch {
-            self.follow(drifts).await?;
+            self.follow(drifts, seen, found.is_empty()).await?;
         }
         Ok(ExitCode::SUCCESS)
     }
 
-    /// Prints each change from now on, until whoever reads has enough.
-    async fn follow(&self, drifts: Api<Drift>) -> Result<(), String> {
+    /// Prints each change to what was seen, until whoever reads has enough.
+    async fn follow(&self, drifts: Api<Drift>, mut seen: Seen, mut head: bool) -> Result<(), String> {
         let changes = watcher(drifts, watcher::Config::default()).applied_objects();
         let mut changes = std::pin::pin!(changes);
         while let Some(drift) = changes.try_next().await.map_err(|error| error.to_string())? {
-            // Whoever watches wants to see the end of what they watched.
-            if self.wants(&drift) || self.matches(&drift) && !is_open(&drift) {
-                print(&rendered(&[drift], self.output, false));
+            let (uid, now) = version(&drift);
+            let before = seen.insert(uid, now.clone());
+            // A watch begins with everything that stands.
+            if before.as_ref() == Some(&now) {
+                continue;
+            }
+            // Whoever watches wants to see the end of what they watched, and what comes and goes meanwhile.
+            let ends = self.matches(&drift) && before.is_none_or(|(_, was_open)| was_open);
+            if self.wants(&drift) || ends {
+                print(&rendered(&[drift], self.output, head));
+                head = false;
             }
         }
         Ok(())
@@ -112,6 +122,13 @@ impl List {
             && is(&self.phase, &phase)
             && is(&self.reason, &reason)
     }
+}
+
+/// By drifts' uids their version, and whether they are open.
+type Seen = HashMap<Option<String>, (Option<String>, bool)>;
+
+fn version(drift: &Drift) -> (Option<String>, (Option<String>, bool)) {
+    (drift.uid(), (drift.resource_version(), is_open(drift)))
 }
 
 fn is_open(drift: &Drift) -> bool {

@@ -11,12 +11,13 @@ use kube::runtime::reflector::ObjectRef;
 
 use super::{listener, lookup};
 use crate::api::condition::{self, Said};
-use crate::api::drift::{Actors, Change, Drift, DriftSpec, DriftStatus, Resolution, Scope};
+use crate::api::drift::{Actor, Actors, Change, Drift, DriftSpec, DriftStatus, Resolution, Scope};
 use crate::api::{AwsAccount, Reason, Status};
 use crate::aws::apigateway::properties;
 use crate::controller::context::Context;
 use crate::controller::{names, sweeper};
 use crate::inventory::actors::{self, Question};
+use crate::inventory::events::Event;
 use crate::judge::path::Path;
 use crate::judge::table::Deploy;
 use crate::judge::{self, Snapshot};
@@ -51,8 +52,8 @@ pub fn name(ctx: &Arc<Context>, account: &Arc<AwsAccount>, snapshot: &Snapshot, 
         BTreeMap::new()
     };
     let whole = |actors: &Actors| actors.editor.is_some() && (deployments.is_empty() || actors.deployer.is_some());
-    if whole(&known) {
-        return None;
+    if whole(&known) && now.duration_since(found) >= ctx.spans.trail_delay {
+        return None; // whoever else it may have been would be known by now
     }
     let question = Question {
         endpoint: &snapshot.endpoint,
@@ -69,7 +70,7 @@ pub fn name(ctx: &Arc<Context>, account: &Arc<AwsAccount>, snapshot: &Snapshot, 
     events.retain(|event| event.time.as_second() < found.as_second() || !own.is_own(&event.principal));
     let told = actors::explain(&question, &events, &own);
     let actors = Actors {
-        editor: known.editor.or_else(|| told.editor.map(Into::into)),
+        editor: better(known.editor, told.editor, &events),
         deployer: known.deployer.or_else(|| told.deployer.map(Into::into)),
     };
     let is_whole = whole(&actors);
@@ -135,6 +136,17 @@ fn concerned(ctx: &Context, namespace: &str, spec: &DriftSpec, status: &DriftSta
         to: None,
     };
     places.map(stood).collect()
+}
+
+/// Who edited: whoever was named stays, until more is told. Events come in any order, and of two that do not show what they
+/// wrote the first to come may be the older. (Who deployed first stays: another stage may be deployed to later.)
+fn better(known: Option<Actor>, told: Option<&Event>, events: &[Event]) -> Option<Actor> {
+    let told = told.map(Actor::from);
+    match known {
+        Some(known) if events.iter().any(|event| event.id == known.event_id) => told.or(Some(known)),
+        Some(known) => Some(known), // of its event nothing is left to compare with
+        None => told,
+    }
 }
 
 /// The deployments that brought it to callers, by stage; none where it takes effect at once. A repair remembers which ones
@@ -230,6 +242,59 @@ fn why(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inventory::events::Principal;
+
+    #[test]
+    fn whoever_was_named_stays_until_more_is_told() {
+        let event = |id: &str| Event {
+            id: id.into(),
+            name: "UpdateStage".into(),
+            time: jiff::Timestamp::UNIX_EPOCH,
+            endpoints: vec![],
+            principal: Principal::default(),
+            source_address: String::new(),
+            user_agent: String::new(),
+            parameters: serde_json::Value::Null,
+            deployment: None,
+            masked: true,
+        };
+        let both = [event("carla's"), event("anna's")];
+        for (known, told, events, wanted, why) in [
+            (None, None, &both[..], None, "nobody yet"),
+            (
+                None,
+                Some(&both[0]),
+                &both[..1],
+                Some("carla's"),
+                "the first to be told",
+            ),
+            (
+                Some("carla's"),
+                Some(&both[1]),
+                &both,
+                Some("anna's"),
+                "told of both it is the other",
+            ),
+            (
+                Some("anna's"),
+                None,
+                &both,
+                Some("anna's"),
+                "what is observed is not what was written then",
+            ),
+            (
+                Some("carla's"),
+                Some(&both[1]),
+                &both[1..],
+                Some("carla's"),
+                "after a restart one of them is not known",
+            ),
+        ] {
+            let known = known.map(|id| Actor::from(&event(id)));
+            let found = better(known, told, events).map(|actor| actor.event_id);
+            assert_eq!(found.as_deref(), wanted, "{why}");
+        }
+    }
 
     #[test]
     fn cloudtrail_is_asked_now_and_then_until_the_trails_delay_is_over() {

@@ -118,7 +118,7 @@ async fn listen(ctx: Arc<Context>, url: String) {
 struct Desk {
     ctx: Arc<Context>,
     url: String,
-    done: UnboundedSender<String>,
+    done: UnboundedSender<Arc<Receipt>>,
     under_way: Vec<Hidden>,
     sampled: Option<Instant>,
     /// Whether it answered the last time.
@@ -208,11 +208,11 @@ impl Desk {
         receipt.done();
     }
 
-    /// Hides what is still under way for longer, and forgets what is not.
+    /// Hides what is still under way for longer, and forgets what is not. What is dealt with is under way until it is deleted.
     async fn hide(&mut self, queue: &Queue) {
         self.under_way.retain(|hidden| {
             let receipt = hidden.receipt.upgrade();
-            receipt.is_some_and(|r| r.is_open() && r.taken.elapsed() < HELD)
+            receipt.is_some_and(|receipt| receipt.taken.elapsed() < HELD)
         });
         let mut due = Vec::new();
         for hidden in &mut self.under_way {
@@ -233,13 +233,14 @@ impl Desk {
 
 /// Deletes what was dealt with, as long as somebody listens: as many batches at once as are taken at once, so that none waits
 /// until it comes again.
-async fn delete(queue: watch::Receiver<Option<Queue>>, dealt_with: UnboundedReceiver<String>) {
+async fn delete(queue: watch::Receiver<Option<Queue>>, dealt_with: UnboundedReceiver<Arc<Receipt>>) {
     let batches = dealt_with.ready_chunks(BATCH);
     let queue = &queue;
     batches
         .for_each_concurrent(POLLS, |receipts| async move {
             let Some(queue) = queue.borrow().clone() else { return };
-            if let Err(error) = queue.delete(&receipts).await {
+            let handles: Vec<String> = receipts.iter().map(|receipt| receipt.handle().to_owned()).collect();
+            if let Err(error) = queue.delete(&handles).await {
                 tracing::debug!(%error, "messages were not deleted: they come again");
             }
         })

@@ -12,7 +12,8 @@ from .errors import LabError
 from .processes import Child, Watchdog, answers, free_port, retry_ports
 from .progress import step
 
-REQUIREMENTS = pathlib.Path(__file__).resolve().parent.parent.parent / "moto" / "requirements.txt"
+FOLDER = pathlib.Path(__file__).resolve().parent.parent.parent / "moto"
+REQUIREMENTS = FOLDER / "requirements.txt"
 
 
 def venv_dir() -> pathlib.Path:
@@ -77,7 +78,7 @@ class Moto:
         self.url = f"http://127.0.0.1:{port}"
         self.child = Child(
             "moto",
-            [self._python, "-m", "moto.server", "-H", "127.0.0.1", "-p", port],
+            [self._python, FOLDER / "server.py", "-H", "127.0.0.1", "-p", port],
             self._logs / "moto.log",
             self._watchdog,
             # Whatever credentials the machine has, a stand-in never sees them.

@@ -178,7 +178,7 @@ pub struct Developer(pub aws_sdk_apigateway::Client);
 
 impl Developer {
     pub fn new(url: &str, account_id: &str, name: &str) -> Self {
-        let key = format!("AKIA{account_id}{}", name.to_uppercase());
+        let key = Developer::key(account_id, name);
         let config = aws_sdk_apigateway::Config::builder()
             .behavior_version(aws_sdk_apigateway::config::BehaviorVersion::latest())
             .region(aws_sdk_apigateway::config::Region::new(REGION))
@@ -188,6 +188,11 @@ impl Developer {
             ))
             .build();
         Developer(aws_sdk_apigateway::Client::from_conf(config))
+    }
+
+    /// What somebody's calls are signed with.
+    pub fn key(account_id: &str, name: &str) -> String {
+        format!("AKIA{account_id}{}", name.to_uppercase())
     }
 
     /// Ids of the APIs, in the order of their names.

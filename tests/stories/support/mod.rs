@@ -258,6 +258,14 @@ impl World {
         aws::Developer::new(&self.sim_url, &self.account_id, name)
     }
 
+    /// The same as another principal: `assumed-role/Deploy/ci`.
+    pub fn developer_as(&self, name: &str, resource: &str) -> aws::Developer {
+        let arn = format!("arn:aws:sts::{}:{resource}", self.account_id);
+        let key = aws::Developer::key(&self.account_id, name);
+        self.sim.register_principal(&key, &self.account_id, &arn);
+        self.developer(name)
+    }
+
     /// Waits until the policy is compliant.
     pub async fn compliant(&self, policy: &str) {
         self.policy_says(policy, "Compliant", "Compliant=True").await;
