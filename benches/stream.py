@@ -45,7 +45,7 @@ class Load:
 
 
 def loads(rate: float, seconds: float) -> list[Load]:
-    """As the issue of the stream has it, and what is beside it."""
+    """To the Drift alone, to the repair, and what that depends on."""
     return [
         Load("a stage's tracing goes off, Audit", untraced, rate, seconds, enforcement="Audit"),
         Load("a stage's tracing goes off, Enforce", untraced, rate, seconds),

@@ -1,6 +1,7 @@
 //! The repairs of one endpoint: which Drifts are ready, one transaction for all of them, and what it came to.
 
 pub mod begin;
+mod part;
 mod verify;
 
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use super::status;
 use super::stream::baseline;
 use super::sweeper;
 use crate::api::condition::{self, Said};
-use crate::api::drift::{Call, Drift, DriftStatus, Intent, Phase};
+use crate::api::drift::{Drift, Intent, Phase};
 use crate::api::{AwsAccount, AwsEndpoint, Reason, Status};
 use crate::aws::apigateway::Client;
 use crate::aws::budget::Priority;
@@ -29,10 +30,11 @@ use crate::inventory::{Hand, sweep};
 use crate::judge::Snapshot;
 use crate::judge::plan;
 use crate::judge::snapshot::EndpointId;
-use crate::judge::verdict::{Outcome, Remedy, Verdict, Violation};
-use crate::repair::gate::{self, Answer, Gate};
+use crate::repair::gate::{self, Gate};
 use crate::repair::revert;
 use crate::repair::transaction::{End, Held, Ledger, Looked, Part, Transaction, retry_after};
+
+use part::{has_part, part, publishes};
 
 /// A Drift that waits for something on AWS is looked at again when a sweep finds news, and otherwise this often.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
@@ -417,63 +419,6 @@ impl Round<'_> {
 
 fn repairing(drift: &Drift) -> bool {
     drift.status.as_ref().is_some_and(|s| s.phase == Phase::Repairing)
-}
-
-fn has_part(parts: &[Part], drift: &Drift) -> bool {
-    parts.iter().any(|part| Some(&part.uid) == drift.uid().as_ref())
-}
-
-/// What a deployment would publish besides, as the Drift shows it to whoever is asked.
-fn publishes(status: &mut DriftStatus, edits: Vec<String>, rest_api: &str, violation: &Violation) {
-    let Remedy::Plan(found) = &violation.remedy else { return };
-    status.pending_edits = edits;
-    status.plan_digest = plan::decided(&found.calls(rest_api), &status.pending_edits, &status.deploys_with);
-}
-
-/// The part that a Drift has in a repair, if the plan that AWS needs now is the one that is persisted.
-fn part(kept: &Kept, verdicts: &[Verdict], rest_api: &str) -> Option<Part> {
-    let drift = &kept.drift;
-    let identity = episode::Identity::of_drift(&drift.spec);
-    let verdict = verdicts.iter().find(|v| episode::Identity::of_verdict(v) == identity)?;
-    let Outcome::Violated(violation) = &verdict.outcome else {
-        return None;
-    };
-    let Remedy::Plan(found) = &violation.remedy else {
-        return None;
-    };
-    let status = drift.status.as_ref()?;
-    let approved = matches!(kept.asked.answer, Answer::Approved { .. });
-    is_planned(drift, violation, rest_api).then(|| Part {
-        uid: drift.uid().unwrap_or_default(),
-        target: verdict.target,
-        resource: verdict.resource.clone(),
-        plan: found.clone(),
-        redeploy: violation.redeploy,
-        approved_edits: approved.then(|| status.pending_edits.clone()),
-        intent: status.intent.clone(),
-    })
-}
-
-/// Whether the plan that AWS needs now is the one that is persisted.
-fn is_planned(drift: &Drift, violation: &Violation, rest_api: &str) -> bool {
-    let (Some(status), Remedy::Plan(found)) = (&drift.status, &violation.remedy) else {
-        return false;
-    };
-    let calls = found.calls(rest_api);
-    let same = plan::decided(&calls, &status.pending_edits, &status.deploys_with) == status.plan_digest;
-    // An interrupted repair may have made a part of its calls already: less than what is persisted may be done.
-    same || status.phase == Phase::Repairing && within(&calls, &status.plan)
-}
-
-/// Whether every call, operation by operation, stands in a persisted plan.
-fn within(calls: &[Call], persisted: &[Call]) -> bool {
-    calls.iter().all(|call| {
-        persisted.iter().any(|p| {
-            p.operation == call.operation
-                && p.parameters == call.parameters
-                && call.patch_operations.iter().all(|o| p.patch_operations.contains(o))
-        })
-    })
 }
 
 /// How it is known that the repair is live.

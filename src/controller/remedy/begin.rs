@@ -2,7 +2,8 @@
 
 use kube::ResourceExt;
 
-use super::{LOOK_AGAIN, Round, publishes, repairing};
+use super::part::publishes;
+use super::{LOOK_AGAIN, Round, repairing};
 use crate::api::condition::{self, Said};
 use crate::api::drift::{Drift, FINALIZER, Phase};
 use crate::api::{EndpointPolicy, Reason, Status};

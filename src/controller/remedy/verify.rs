@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
-use super::{LOOK_AGAIN, Next, OTHERWISE, Round, is_planned, proof};
+use super::part::is_planned;
+use super::{LOOK_AGAIN, Next, OTHERWISE, Round, proof};
 use crate::api::Reason;
 use crate::api::condition;
 use crate::api::drift::{Drift, Phase, Resolution};
