@@ -13,7 +13,7 @@ use crate::api::endpoint::AwsEndpointSpec;
 const JUDGED: usize = 16;
 /// So many endpoints of an account and region are repaired at once: more of them would only wait for the same quota, and in
 /// Kubernetes get in the way of what was found since.
-const REPAIRED: usize = 4;
+const REPAIRED: usize = 3;
 /// A place is kept so long for whoever was woken for it.
 const KEPT: Duration = Duration::from_secs(5);
 
@@ -133,8 +133,8 @@ impl Turns {
         })
     }
 
-    /// Whoever waits for a place asks again after this, should nobody have called.
-    pub const PATIENCE: Duration = KEPT;
+    /// Whoever waits for a place asks again after this, should nobody have called: somebody who was called may never have come.
+    pub const PATIENCE: Duration = Duration::from_secs(30);
 
     /// An endpoint has nothing to repair any more.
     pub fn leave(&self, endpoint: &AwsEndpointSpec, name: &str) {
@@ -188,8 +188,8 @@ mod tests {
         let (busy, idle) = (endpoint("eu-west-1"), endpoint("eu-north-1"));
         let mut called = || woken.endpoints.try_recv().ok().map(|reference| reference.name);
         let ask = |name: &str| turns.repair(&busy, name, false);
-        let mut places: Vec<_> = ["a", "b", "c", "d"].iter().map(|name| ask(name)).collect();
-        assert!(places.iter().all(Option::is_some), "there are four places");
+        let mut places: Vec<_> = (0..REPAIRED).map(|number| ask(&format!("busy-{number}"))).collect();
+        assert!(places.iter().all(Option::is_some), "all have a place");
         for name in ["e", "f", "g", "e"] {
             assert!(ask(name).is_none(), "{name} has none");
         }

@@ -15,7 +15,7 @@ from .processes import Child, Watchdog, answers, free_port, retry_ports
 
 AUDIT_POLICY = pathlib.Path(__file__).resolve().parent.parent / "audit-policy.json"
 # By default the API server collects garbage for a fifth of its time, which the tests then wait for: rather some memory.
-SELDOM = {"GOGC": "300", "GOMEMLIMIT": "2GiB"}
+SELDOM = {"GOGC": "300", "GOMEMLIMIT": "3GiB"}
 SERVICES = "10.96.0.0/16"
 EXTRAS = ("controller-manager", "scheduler")
 
