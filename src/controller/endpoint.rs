@@ -32,7 +32,10 @@ use steps::Written;
 /// One look at an endpoint, and what follows from it.
 pub async fn reconcile(endpoint: Arc<AwsEndpoint>, ctx: Arc<Context>) -> Result<Action, Failure> {
     let (name, spec) = (endpoint.name_any(), endpoint.spec.clone());
-    let looked = look(&ctx, &name).await?;
+    let turn = ctx.turns.judge().await;
+    // Boxed: many wait for their turn, and what they will need later need not be there yet.
+    let looked = Box::pin(look(&ctx, &name)).await?;
+    drop(turn);
     let Some(looked) = looked else {
         ctx.turns.leave(&spec, &name);
         return Ok(Action::await_change());
@@ -44,7 +47,7 @@ pub async fn reconcile(endpoint: Arc<AwsEndpoint>, ctx: Arc<Context>) -> Result<
     let Some(_place) = ctx.turns.repair(&spec, &name, looked.has_begun()) else {
         return Ok(looked.after(Some(Turns::PATIENCE)));
     };
-    act(&ctx, &looked).await
+    Box::pin(act(&ctx, &looked)).await
 }
 
 /// No endpoint is looked at again sooner, unless something happens to it.
@@ -86,7 +89,6 @@ impl Looked {
 
 /// Judges an endpoint and says so; none if there is nothing to judge.
 async fn look(ctx: &Arc<Context>, name: &str) -> Result<Option<Looked>, Failure> {
-    let _turn = ctx.turns.judge().await;
     let Some(endpoint) = ctx.stores.endpoints.get(&ObjectRef::new(name)) else {
         return Ok(None);
     };

@@ -134,7 +134,7 @@ pub async fn run(
         .reconcile_on(woken.policies)
         .reconcile_all_on(woken.all_policies);
     // More than are judged at once: those that repair wait for AWS, and need a slot for that.
-    let more = || Config::default().concurrency(256);
+    let more = || Config::default().concurrency(64);
     let endpoints = Controller::for_stream(trigger(of_endpoints, hear::endpoints(&ctx)), endpoints.store().clone())
         .with_config(more())
         .reconcile_on(woken.endpoints)
