@@ -123,16 +123,6 @@ where
         }
     }
 
-    /// Kubernetes knows nothing of it: it was deleted, and the watch has not told so yet.
-    pub fn missed(&self, object: &K) {
-        let mut inside = self.inside();
-        let known = self.store.get(&ObjectRef::from(object));
-        if known.is_some_and(|known| known.uid() == object.uid()) {
-            inside.bury(object);
-            inside.writer.apply_watcher_event(&Event::Delete(object.clone()));
-        }
-    }
-
     /// What Kubernetes answered to an own write.
     pub fn wrote(&self, object: &K) {
         let mut inside = self.inside();
@@ -207,8 +197,6 @@ mod tests {
         WroteTheLastFinalizerOff(&'static str),
         /// All that stands is told anew.
         Listed(Option<&'static str>),
-        /// A write is answered by 404.
-        Missed,
         Gone,
     }
 
@@ -224,7 +212,7 @@ mod tests {
 
     #[test]
     fn own_writes_are_seen_at_once_and_nothing_older_after_them() {
-        use Happens::{Gone, Listed, Missed, Told, Wrote, WroteTheLastFinalizerOff};
+        use Happens::{Gone, Listed, Told, Wrote, WroteTheLastFinalizerOff};
         let known = Known::<EndpointPolicy>::new();
         known.told(&Event::Init);
         known.told(&Event::InitDone);
@@ -266,9 +254,6 @@ mod tests {
             (Listed(Some("21")), Some("22"), "a list is behind as well"),
             (Listed(None), None, "a list does not hold it any more: it went unseen"),
             (Wrote("23"), None, "an answer that comes late"),
-            (Told("30"), Some("30"), "it stands again"),
-            (Missed, None, "Kubernetes knows nothing of it"),
-            (Wrote("31"), None, "an answer that comes late"),
         ] {
             match happens {
                 Told(version) => known.told(&Event::Apply(policy(version, false))),
@@ -281,7 +266,6 @@ mod tests {
                     }
                     known.told(&Event::InitDone);
                 }
-                Missed => known.missed(&policy("30", false)),
                 Gone => known.told(&Event::Delete(policy("14", true))),
             }
             let found = known.find(|_| true).and_then(|policy| policy.resource_version());

@@ -17,9 +17,9 @@ impl Looks {
 
     /// Whether the last look is longer ago than that; if so, this is one.
     pub fn due(&self, endpoint: &str, every: Duration) -> bool {
-        let mut looks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let due = looks.get(endpoint).is_none_or(|at| at.elapsed() >= every);
+        let due = self.is_due(endpoint, every);
         if due {
+            let mut looks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             looks.insert(endpoint.to_owned(), Instant::now());
         }
         due

@@ -63,14 +63,9 @@ pub async fn write<K: Kind>(ctx: &Context, before: &K, after: &K) -> Result<Opti
         return Ok(None);
     }
     let api = K::api(&ctx.client, &after.namespace().unwrap_or_default());
-    let written = bounded(api.replace_status(&after.name_any(), &PostParams::default(), after)).await;
-    let store = K::store(&ctx.stores);
-    match &written {
-        Ok(written) => store.wrote(written),
-        Err(Error::Gone) => store.missed(before),
-        Err(_) => {}
-    }
-    written.map(Some)
+    let written = bounded(api.replace_status(&after.name_any(), &PostParams::default(), after)).await?;
+    K::store(&ctx.stores).wrote(&written);
+    Ok(Some(written))
 }
 
 /// Changes the status of an object as it is known, and again if that was behind: until nothing is to be changed any more, or it

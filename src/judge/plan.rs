@@ -368,6 +368,17 @@ pub fn digest(calls: &[Call]) -> String {
     hex(&serde_json::to_vec(calls).unwrap_or_default())
 }
 
+/// Whether every call, operation by operation, stands in a persisted plan.
+pub fn within(calls: &[Call], persisted: &[Call]) -> bool {
+    calls.iter().all(|call| {
+        persisted.iter().any(|p| {
+            p.operation == call.operation
+                && p.parameters == call.parameters
+                && call.patch_operations.iter().all(|o| p.patch_operations.contains(o))
+        })
+    })
+}
+
 /// SHA-256, in hex, over everything that a person decides about: the calls, and what a deployment would publish besides.
 pub fn decided(calls: &[Call], pending_edits: &[String], deploys_with: &[String]) -> String {
     if pending_edits.is_empty() && deploys_with.is_empty() {

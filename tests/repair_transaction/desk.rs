@@ -271,7 +271,7 @@ impl Desk {
         };
         let calls = found.calls(rest_api);
         let same = plan::digest(&calls) == record.digest && found.inverse == record.inverse;
-        (same || (record.repairing && within(&calls, &record.plan))).then(|| Part {
+        (same || (record.repairing && plan::within(&calls, &record.plan))).then(|| Part {
             uid: record.uid.clone(),
             target: verdict.target,
             resource: verdict.resource.clone(),
@@ -306,16 +306,6 @@ fn decide(violation: &Violation) -> Gate {
 fn compiled(policy: Value) -> Policy {
     let spec: EndpointPolicySpec = serde_json::from_value(policy).unwrap();
     judge::compile(PolicyRef::default(), &spec).unwrap()
-}
-
-fn within(calls: &[Call], persisted: &[Call]) -> bool {
-    calls.iter().all(|call| {
-        persisted.iter().any(|p| {
-            p.operation == call.operation
-                && p.parameters == call.parameters
-                && call.patch_operations.iter().all(|o| p.patch_operations.contains(o))
-        })
-    })
 }
 
 struct Book<'a> {

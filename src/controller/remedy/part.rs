@@ -2,7 +2,7 @@
 
 use kube::ResourceExt;
 
-use crate::api::drift::{Call, Drift, DriftStatus, Phase};
+use crate::api::drift::{Drift, DriftStatus, Phase};
 use crate::controller::endpoint::Kept;
 use crate::controller::episode;
 use crate::judge::plan;
@@ -53,16 +53,5 @@ pub(super) fn is_planned(drift: &Drift, violation: &Violation, rest_api: &str) -
     let calls = found.calls(rest_api);
     let same = plan::decided(&calls, &status.pending_edits, &status.deploys_with) == status.plan_digest;
     // An interrupted repair may have made a part of its calls already: less than what is persisted may be done.
-    same || status.phase == Phase::Repairing && within(&calls, &status.plan)
-}
-
-/// Whether every call, operation by operation, stands in a persisted plan.
-fn within(calls: &[Call], persisted: &[Call]) -> bool {
-    calls.iter().all(|call| {
-        persisted.iter().any(|p| {
-            p.operation == call.operation
-                && p.parameters == call.parameters
-                && call.patch_operations.iter().all(|o| p.patch_operations.contains(o))
-        })
-    })
+    same || status.phase == Phase::Repairing && plan::within(&calls, &status.plan)
 }
