@@ -1,5 +1,6 @@
 //! People who decide about drifts, as kubectl would for them.
 
+use k8s_openapi::api::authorization::v1::SelfSubjectAccessReview;
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use kube::api::{Api, Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -7,7 +8,7 @@ use kube::{Client, Config, ResourceExt};
 use plumbline::api::Drift;
 use serde_json::{Value, json};
 
-use super::World;
+use super::{World, until};
 
 /// Somebody with a name that Kubernetes knows.
 pub struct Person {
@@ -36,6 +37,7 @@ impl World {
         self.person(name, role).await
     }
 
+    /// Binds the role and waits until the API server goes by it: a watch of its own brings it the bindings.
     async fn person(&self, name: &str, role: Value) -> Person {
         let binding: RoleBinding = serde_json::from_value(json!({
             "metadata": {"name": format!("binds-{name}")},
@@ -50,9 +52,20 @@ impl World {
             .await
             .unwrap();
         config.auth_info.impersonate = Some(name.to_owned());
+        let client = Client::try_from(config).unwrap();
+        let reviews: Api<SelfSubjectAccessReview> = Api::all(client.clone());
+        let question: SelfSubjectAccessReview = serde_json::from_value(json!({"spec": {"resourceAttributes": {
+            "namespace": self.name, "group": "plumbline.dev", "resource": "drifts", "verb": "patch",
+        }}}))
+        .unwrap();
+        until(&format!("{name} may edit drifts"), || async {
+            let answer = reviews.create(&PostParams::default(), &question).await.unwrap();
+            answer.status.is_some_and(|s| s.allowed).then_some(())
+        })
+        .await;
         Person {
             name: name.to_owned(),
-            drifts: Api::namespaced(Client::try_from(config).unwrap(), &self.name),
+            drifts: Api::namespaced(client, &self.name),
         }
     }
 }
