@@ -306,15 +306,6 @@ impl<'a> Case<'a> {
             Remedy::Plan(plan) => plan.paths.clone(),
             Remedy::None { .. } => rule::concerns(self.rule),
         };
-        let excerpt = |document: Option<&Value>| {
-            let mut excerpt = Value::Object(Map::new());
-            for path in &paths {
-                if let Some(value) = document.and_then(|d| path.get(d)) {
-                    path.set(&mut excerpt, Some(value.clone()));
-                }
-            }
-            excerpt
-        };
         let observed_json = observed.map(Document::json);
         let known = |path: &&Path| {
             let unknown = observed.map(Document::unknown).unwrap_or_default();
@@ -341,8 +332,8 @@ impl<'a> Case<'a> {
             severity: self.rule.severity,
             controls: self.rule.controls.clone(),
             finding: self.finding(observed, stage, &difference),
-            observed: excerpt(observed_json),
-            desired: wanted.as_ref().map_or(Value::Null, |wanted| excerpt(Some(wanted))),
+            observed: path::only(&paths, observed_json.unwrap_or(&Value::Null)),
+            desired: wanted.as_ref().map_or(Value::Null, |wanted| path::only(&paths, wanted)),
             difference,
             remedy,
             allowed,

@@ -159,6 +159,17 @@ fn same_values(a: &Value, b: &Value) -> bool {
     }
 }
 
+/// What a document holds at some paths, and nothing else of it.
+pub fn only(paths: &[Path], document: &Value) -> Value {
+    let mut kept = Value::Object(Map::new());
+    for path in paths {
+        if let Some(value) = path.get(document) {
+            path.set(&mut kept, Some(value.clone()));
+        }
+    }
+    kept
+}
+
 /// Every path at which two documents differ, as deep as both are objects.
 pub fn differences(from: &Value, to: &Value) -> Vec<Path> {
     let mut found = Vec::new();

@@ -1,11 +1,9 @@
 //! The verbs of the kubectl plugin, run as a person runs them.
 
 use std::process::{Output, Stdio};
-use std::time::Duration;
 
 use kube::ResourceExt;
 use serde_json::json;
-use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
 use crate::support::{World, phase, reason};
@@ -105,12 +103,6 @@ async fn a_person_lists_explains_and_decides_without_writing_yaml() {
     assert!(!done && told.contains("has no drift nothing"), "{told}");
 }
 
-/// The next line that somebody who watches is shown.
-async fn next(shown: &mut tokio::io::Lines<impl AsyncBufReadExt + Unpin>) -> String {
-    let line = tokio::time::timeout(Duration::from_mins(2), shown.next_line()).await;
-    line.expect("a line within two minutes").unwrap().expect("it goes on")
-}
-
 #[tokio::test]
 async fn whoever_watches_sees_a_drift_come_and_go_and_none_of_those_before() {
     let world = World::with_fleet("watch", 1).await;
@@ -123,25 +115,15 @@ async fn whoever_watches_sees_a_drift_come_and_go_and_none_of_those_before() {
     let before = world.drift("tracing", "is over", |d| phase(d) == "Resolved").await;
     world.change_policy("tracing", json!({"enforcement": "Audit"})).await;
 
-    let mut watching = Command::new(env!("CARGO_BIN_EXE_plumbline"))
-        .args(["drift", "--watch", "-n", &world.name])
-        .env("KUBECONFIG", std::env::var("KUBECONFIG").unwrap())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let mut told = BufReader::new(watching.stderr.take().unwrap()).lines();
-    let mut shown = BufReader::new(watching.stdout.take().unwrap()).lines();
-    assert_eq!(next(&mut told).await, "No open drifts found.");
+    let mut watching = world.watching();
+    assert_eq!(watching.told().await, "No open drifts found.");
     dev.update_stage(&api, "dev", "/tracingEnabled", "false").await;
-    let head = next(&mut shown).await;
+    let head = watching.shown().await;
     assert_eq!(head.split_whitespace().next(), Some("NAMESPACE"), "{head}");
-    let mut lines = vec![next(&mut shown).await];
+    let mut lines = vec![watching.shown().await];
     world.change_policy("tracing", json!({"enforcement": "Enforce"})).await;
     while !lines.last().unwrap().contains("Resolved") {
-        lines.push(next(&mut shown).await);
+        lines.push(watching.shown().await);
     }
     let over = world.all_drifts().await;
     let drift = over.iter().find(|d| d.metadata.uid != before.metadata.uid).unwrap();
@@ -149,5 +131,5 @@ async fn whoever_watches_sees_a_drift_come_and_go_and_none_of_those_before() {
     let name = drift.name_any();
     let of_it = |line: &String| line.split_whitespace().nth(1) == Some(name.as_str());
     assert!(lines.iter().all(of_it), "{lines:?}");
-    assert!(watching.try_wait().unwrap().is_none(), "it goes on");
+    assert!(watching.goes_on());
 }

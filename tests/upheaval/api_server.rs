@@ -1,6 +1,7 @@
 //! The API server goes away and comes back.
 
 use awsim::Fault;
+use kube::ResourceExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::alone;
@@ -64,6 +65,8 @@ async fn ends_well(world: &World, anna: &Developer, api: &str, before: &str) {
 async fn a_crash_of_the_api_server_in_the_middle_of_a_repair_costs_nothing() {
     let _alone = alone().await;
     let (mut world, anna, api, before) = repairing("crash").await;
+    let mut bob = world.watching();
+    assert!(bob.shown().await.starts_with("NAMESPACE"), "the drift stands already");
     lab("crash-apiserver").await;
     lab("start-apiserver").await;
     ends_well(&world, &anna, &api, &before).await;
@@ -73,6 +76,11 @@ async fn a_crash_of_the_api_server_in_the_middle_of_a_repair_costs_nothing() {
     anna.update_stage(&api, "prod", "/tracingEnabled", "false").await;
     let over = world.told("tracing", "Resolved").await;
     assert_eq!(reason(&over), "Repaired");
+
+    // Whoever watched by kubectl was told of the crash, and sees on.
+    assert!(bob.told().await.starts_with("The watch broke and begins anew"));
+    let ended = |line: &str| line.contains(&over.name_any()) && line.contains("Resolved");
+    while !ended(&bob.shown().await) {}
 }
 
 #[tokio::test]

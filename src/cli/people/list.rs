@@ -5,7 +5,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use futures::TryStreamExt;
+use futures::StreamExt;
 use kube::api::ListParams;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, ResourceExt};
@@ -86,11 +86,19 @@ impl List {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// Prints each change to what was seen, until whoever reads has enough.
+    /// Prints each change to what was seen, until whoever reads has enough. A watch that breaks begins anew, after a while.
     async fn follow(&self, drifts: Api<Drift>, mut seen: Seen, mut head: bool) -> Result<(), String> {
-        let changes = watcher(drifts, watcher::Config::default()).applied_objects();
-        let mut changes = std::pin::pin!(changes);
-        while let Some(drift) = changes.try_next().await.map_err(|error| error.to_string())? {
+        let changes = watcher(drifts, watcher::Config::default()).default_backoff();
+        let mut changes = std::pin::pin!(changes.applied_objects());
+        while let Some(change) = changes.next().await {
+            let drift = match change {
+                Ok(drift) => drift,
+                Err(error) if is_refused(&error) => return Err(error.to_string()),
+                Err(error) => {
+                    eprintln!("The watch broke and begins anew: {error}");
+                    continue;
+                }
+            };
             let (uid, now) = version(&drift);
             let before = seen.insert(uid, now.clone());
             // A watch begins with everything that stands.
@@ -122,6 +130,15 @@ impl List {
             && is(&self.phase, &phase)
             && is(&self.reason, &reason)
     }
+}
+
+/// Whether asking again brings nothing: somebody has to allow it first.
+fn is_refused(error: &watcher::Error) -> bool {
+    use watcher::Error::{InitialListFailed, WatchFailed, WatchStartFailed};
+    let (InitialListFailed(error) | WatchStartFailed(error) | WatchFailed(error)) = error else {
+        return false;
+    };
+    matches!(error, kube::Error::Api(status) if matches!(status.code, 401 | 403 | 404))
 }
 
 /// By drifts' uids their version, and whether they are open.

@@ -8,19 +8,22 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
+use serde_json::Value;
 
 use super::{listener, lookup};
 use crate::api::condition::{self, Said};
-use crate::api::drift::{Actor, Actors, Change, Drift, DriftSpec, DriftStatus, Resolution, Scope};
+use crate::api::drift::{Actor, Actors, Change, Drift, DriftSpec, DriftStatus, Excerpt, Resolution, Scope};
 use crate::api::{AwsAccount, Reason, Status};
 use crate::aws::apigateway::properties;
 use crate::controller::context::Context;
 use crate::controller::{names, sweeper};
 use crate::inventory::actors::{self, Question};
 use crate::inventory::events::Event;
-use crate::judge::path::Path;
+use crate::judge::path::{self, Path};
+use crate::judge::snapshot::Resource;
 use crate::judge::table::Deploy;
 use crate::judge::{self, Snapshot};
+use crate::record::excerpt;
 
 /// When CloudTrail is asked, in sixtieths of the trail's delay after the finding. The first is left out where a stream tells.
 const MOMENTS: [i64; 7] = [0, 1, 4, 12, 24, 40, 60];
@@ -42,10 +45,12 @@ pub fn name(ctx: &Arc<Context>, account: &Arc<AwsAccount>, snapshot: &Snapshot, 
     let elsewhere = status.resolution.is_some_and(|how| how != Resolution::Repaired);
     let wanted = !status.difference.is_empty();
     let changes = if wanted {
-        status.difference.clone()
+        Some(status.difference.clone())
     } else {
-        concerned(ctx, &namespace, &spec, status)
+        concerned(ctx, &namespace, &spec, status, resource)
     };
+    let is_known = changes.is_some();
+    let changes = changes.unwrap_or_default();
     let deployments = if status.scope == Scope::Live && !elsewhere {
         deployed(status, &spec, &changes, snapshot)
     } else {
@@ -84,7 +89,12 @@ pub fn name(ctx: &Arc<Context>, account: &Arc<AwsAccount>, snapshot: &Snapshot, 
     } else if condition::find(&status.conditions, "Attributed").is_some_and(|c| c.status == "False") {
         return None; // everything was asked; whatever comes later by itself still counts
     } else if asked.is_empty() {
-        let why = "no call of API Gateway's is known to write it".to_owned();
+        let why = if is_known {
+            "no call of API Gateway's is known to write it"
+        } else {
+            "what stood there is not known any more: it was larger than a Drift holds, or its rule is gone"
+        };
+        let why = why.to_owned();
         (attributed(Status::False, Reason::Unattributed, why), None)
     } else {
         let delay = ctx.spans.trail_delay;
@@ -113,29 +123,41 @@ pub fn name(ctx: &Arc<Context>, account: &Arc<AwsAccount>, snapshot: &Snapshot, 
     next
 }
 
-/// What a violation is about of which nobody knows what is wanted: where its rule looks, each with what stood there. Nothing,
-/// if the rule is gone or more stood there than a Drift holds.
-fn concerned(ctx: &Context, namespace: &str, spec: &DriftSpec, status: &DriftStatus) -> Vec<Change> {
-    let policy = ctx.stores.policies.get(&ObjectRef::new(&spec.policy).within(namespace));
-    let policy = policy.filter(|policy| policy.uid().as_ref() == Some(&spec.policy_uid));
-    let compiled = policy.and_then(|policy| ctx.compile(&policy).ok());
-    let rule = compiled
-        .as_ref()
-        .and_then(|policy| policy.rules.iter().find(|rule| rule.name == spec.rule));
-    let observed = status.observed.as_ref().filter(|observed| observed.digest.is_none());
-    let (Some(rule), Some(observed)) = (rule, observed) else {
-        return vec![];
-    };
+/// What a violation is about of which nobody knows what is wanted: where its rule looks, each with what stood there. None,
+/// if the rule is gone, or if more stood there than a Drift holds and it is not there any more.
+fn concerned(
+    ctx: &Context,
+    namespace: &str,
+    spec: &DriftSpec,
+    status: &DriftStatus,
+    resource: &Resource,
+) -> Option<Vec<Change>> {
+    let policy = ctx
+        .stores
+        .policies
+        .get(&ObjectRef::new(&spec.policy).within(namespace))?;
+    let is_same = policy.uid().as_ref() == Some(&spec.policy_uid);
+    let compiled = is_same.then(|| ctx.compile(&policy).ok()).flatten()?;
+    let rule = compiled.rules.iter().find(|rule| rule.name == spec.rule)?;
+    let paths = judge::concerns(rule);
+    let observed = whole(status.observed.as_ref()?, &paths, resource)?;
     let table = properties::table(spec.target);
-    let places = judge::concerns(rule)
-        .into_iter()
-        .flat_map(|at| table.places(&at, &observed.value));
+    let places = paths.iter().flat_map(|at| table.places(at, &observed));
     let stood = |at: Path| Change {
         path: at.to_string(),
-        from: at.get(&observed.value).cloned(),
+        from: at.get(&observed).cloned(),
         to: None,
     };
-    places.map(stood).collect()
+    Some(places.map(stood).collect())
+}
+
+/// What was observed; if it was too large for the Drift, as long as it stands on AWS.
+fn whole(observed: &Excerpt, paths: &[Path], resource: &Resource) -> Option<Value> {
+    if observed.digest.is_none() {
+        return Some(observed.value.clone());
+    }
+    let mut shown = resource.documents().map(|document| path::only(paths, document.json()));
+    shown.find(|shown| excerpt(shown) == *observed)
 }
 
 /// Who edited: whoever was named stays, until more is told. Events come in any order, and of two that do not show what they
@@ -241,8 +263,12 @@ fn why(
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::api::policy::Target;
     use crate::inventory::events::Principal;
+    use crate::judge::cel::Document;
 
     #[test]
     fn whoever_was_named_stays_until_more_is_told() {
@@ -325,6 +351,29 @@ mod tests {
             (0, 100_000, Moment::Ask(None), "after a restart it is asked once more"),
         ] {
             assert_eq!(moment(used, seconds(since), delay).0, then, "{why}");
+        }
+    }
+    #[test]
+    fn what_is_too_large_for_a_drift_is_known_while_it_stands() {
+        let settings =
+            |mark: &str| json!({"methodSettings": {"*/*": {"mark": mark.repeat(20_000)}}, "stageName": "prod"});
+        let paths = [Path::parse("methodSettings").unwrap()];
+        let stands = |document: Value| Resource {
+            target: Target::Stage,
+            key: "prod".into(),
+            address: BTreeMap::new(),
+            draft: Some(Document::new(document)),
+            live: vec![],
+        };
+        let observed = |document: &Value| excerpt(&path::only(&paths, document));
+        let (large, small) = (settings("a"), json!({"methodSettings": {}}));
+        for (seen, stands_now, wanted, why) in [
+            (&small, &large, Some(&small), "the Drift itself holds it"),
+            (&large, &large, Some(&large), "it stands there still"),
+            (&large, &settings("b"), None, "something else stands there now"),
+        ] {
+            let found = whole(&observed(seen), &paths, &stands(stands_now.clone()));
+            assert_eq!(found, wanted.map(|document| path::only(&paths, document)), "{why}");
         }
     }
 }

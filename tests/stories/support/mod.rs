@@ -9,6 +9,7 @@ pub mod life;
 pub mod people;
 pub mod seen;
 pub mod wait;
+pub mod watching;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
