@@ -1,5 +1,7 @@
 //! An account: are its spec and credentials good, does this replica act for it, and does its sweeper run?
 
+pub mod sweeper;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -8,13 +10,14 @@ use kube::ResourceExt;
 use kube::core::SelectorExt;
 use kube::runtime::controller::Action;
 
-use super::context::Context;
-use super::outcome::{self, Failure};
-use super::stream::listener;
-use super::{farewell, status, sweeper};
 use crate::api::condition::{self, Said};
 use crate::api::{AwsAccount, Reason, Status};
 use crate::aws::{Class, Error};
+use crate::controller::context::Context;
+use crate::controller::farewell;
+use crate::controller::kubernetes::status;
+use crate::controller::outcome::{self, Failure};
+use crate::controller::stream::listener;
 use crate::inventory::schedule::Schedule;
 
 /// Credentials are looked at again this often.

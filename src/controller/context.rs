@@ -11,18 +11,23 @@ use kube::runtime::events::{Event, EventType, Recorder};
 use kube::runtime::reflector::ObjectRef;
 use kube::{Client, Resource, ResourceExt};
 
-use super::farewell::Departed;
-use super::foreign::Shelves;
-use super::guard::Guard;
-use super::known::Known;
-use super::looks::Looks;
-use super::retention::Spans;
-use super::stream::Stream;
-use super::wake::Wake;
 use crate::api::policy::{Enforcement, Target};
 use crate::api::{AwsAccount, AwsEndpoint, Drift, EndpointException, EndpointPolicy, Reason};
 use crate::aws::apigateway::read::{Depth, ExportCache};
 use crate::aws::session::Sessions;
+use crate::controller::account::Verified;
+use crate::controller::account::sweeper::Handle;
+use crate::controller::drift::retention::Spans;
+use crate::controller::drift::taken::Taken;
+use crate::controller::endpoint::looks::Looks;
+use crate::controller::endpoint::remedy::admission::Admissions;
+use crate::controller::endpoint::turns::Turns;
+use crate::controller::farewell::Departed;
+use crate::controller::guard::Guard;
+use crate::controller::kubernetes::foreign::Shelves;
+use crate::controller::kubernetes::known::Known;
+use crate::controller::kubernetes::wake::Wake;
+use crate::controller::stream::Stream;
 use crate::inventory::Inventory;
 use crate::inventory::actors::Own;
 use crate::inventory::schedule::Schedule;
@@ -96,19 +101,19 @@ pub struct Context {
     /// Observed and desired values that are too large for a Drift, by its uid.
     pub wholes: Mutex<HashMap<String, Whole>>,
     /// Messages that SNS took.
-    pub taken: super::taken::Taken,
+    pub taken: Taken,
     /// Accounts whose credentials are known to be good.
-    pub verified: super::account::Verified,
+    pub verified: Verified,
     /// One sweeper for each account, by the account's name.
-    pub sweepers: Mutex<HashMap<String, Arc<super::sweeper::Handle>>>,
+    pub sweepers: Mutex<HashMap<String, Arc<Handle>>>,
     /// Accounts whose objects are gone while something is still owed to their Drifts, by account id.
     pub departed: Mutex<HashMap<String, Departed>>,
     /// Whoever writes an endpoint on AWS sits at its desk, by the name of its `AwsEndpoint`.
     pub desks: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
     /// Who may judge and repair now.
-    pub turns: super::turns::Turns,
+    pub turns: Turns,
     /// Repairs that are counted against their policies' limits.
-    pub admissions: super::admission::Admissions,
+    pub admissions: Admissions,
     /// Namespaces that take no Drift, by account: what was said of each, and when.
     pub refusals: Mutex<HashMap<(String, String), (String, Timestamp)>>,
 }

@@ -1,5 +1,8 @@
 //! A Drift: recorded, told, and at last retired. What happens to it on AWS is the endpoint's affair.
 
+pub mod retention;
+pub mod taken;
+
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -9,15 +12,18 @@ use kube::runtime::controller::Action;
 use kube::runtime::events::EventType;
 use kube::runtime::reflector::ObjectRef;
 
-use super::context::Context;
-use super::outcome::Failure;
-use super::retention::{self, Fate, Over};
-use super::{episode, farewell, status};
 use crate::api::condition::{self, Said};
 use crate::api::drift::{Drift, DriftStatus, FINALIZER, Notice, Phase, Resolution};
 use crate::api::policy::EndpointType;
 use crate::api::{AwsAccount, Reason, Status};
+use crate::controller::context::Context;
+use crate::controller::endpoint::episode;
+use crate::controller::farewell;
+use crate::controller::kubernetes::status;
+use crate::controller::outcome::Failure;
 use crate::record::{AuditBucket, Entry, Place, RecordError, TopicKind, Topics, Transition, whole_needed};
+
+use retention::{Fate, Over};
 
 /// What a sink did not take is offered again after this.
 const OFFER_AGAIN: Duration = Duration::from_secs(10);

@@ -1,6 +1,15 @@
 //! An endpoint: from a snapshot to verdicts, Drifts and repairs. The only AWS writer of its endpoint.
 
+pub mod case;
+pub mod episode;
+mod labels;
+pub mod looks;
+pub mod objects;
+pub mod remedy;
+mod revert;
 mod steps;
+mod summary;
+pub mod turns;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,24 +19,25 @@ use kube::ResourceExt;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
 
-use super::case::{Case, Counts};
-use super::context::Context;
-use super::episode::{self, Step};
-use super::outcome::Failure;
-use super::revert::{self, Reverts};
-use super::stream::{actors, baseline, health, reader};
-use super::turns::Turns;
-use super::{farewell, labels, remedy, status, summary};
 use crate::api::condition::{self, Said};
 use crate::api::drift::{Drift, Resolution};
 use crate::api::endpoint::Baseline;
 use crate::api::{AwsAccount, AwsEndpoint, Reason, Status};
+use crate::controller::context::Context;
+use crate::controller::farewell;
+use crate::controller::kubernetes::status;
+use crate::controller::outcome::Failure;
+use crate::controller::stream::{actors, baseline, health, reader};
 use crate::judge::snapshot::EndpointId;
 use crate::judge::verdict::Outcome;
 use crate::judge::{Judgement, Snapshot, Verdict};
 
+use case::{Case, Counts};
+use episode::Step;
+use revert::Reverts;
 pub use steps::Kept;
 use steps::Written;
+use turns::Turns;
 
 /// One look at an endpoint, and what follows from it.
 pub async fn reconcile(endpoint: Arc<AwsEndpoint>, ctx: Arc<Context>) -> Result<Action, Failure> {

@@ -5,10 +5,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-use super::context::Context;
-use super::status;
 use crate::api::condition::{self, Said};
 use crate::api::{EndpointException, Reason, Status};
+use crate::controller::context::Context;
+use crate::controller::kubernetes::status;
 use crate::judge::select;
 
 /// Policies, grants and namespaces may have changed by then.

@@ -6,7 +6,7 @@ use k8s_openapi::api::admissionregistration::v1::{ValidatingAdmissionPolicy, Val
 use kube::{Api, Client};
 use tokio::sync::Mutex;
 
-use super::status;
+use crate::controller::kubernetes::status;
 
 /// An answer is believed for so long.
 const GOOD_FOR: Duration = Duration::from_secs(10);

@@ -2,47 +2,27 @@
 //!
 //! * `account`: credentials, lease, and a `sweeper` for each account.
 //! * `endpoint`: from a snapshot to verdicts (`case`), Drifts (`episode`, pure) and repairs (`remedy`), and
-//!   what people have taken back (`revert`).
+//!   what people have taken back (`revert`). `turns` says who may judge and repair now.
 //! * `drift`: recorded, told, retired (`retention`, pure).
 //! * `policy`: compiled, counted.
 //! * `exception`: does it count?
 //! * `stream`: events that tell of changes: what is read again out of turn, and who did it.
+//! * `kubernetes`: what is watched, known and written there.
 //!
-//! `watched` is the one watch of each kind, `known` what it and the own writes have told, `hear` what its news means to the
-//! others, `foreign` what this version cannot read, `farewell` what is owed when an account goes. `turns` says who may judge
-//! and repair now, `admission` counts repairs against their policies' limits. `outcome` turns every failure into the next
-//! attempt, `status` is the only way to Kubernetes' writes.
+//! `farewell` is what is owed when an account, a policy or a grant goes, `guard` whether approvals are to be believed.
+//! `outcome` turns every failure into the next attempt.
 
 mod account;
-mod admission;
-mod case;
 mod context;
 mod drift;
 mod endpoint;
-mod episode;
 mod exception;
 mod farewell;
-mod foreign;
 mod guard;
-mod hear;
-mod known;
-mod labels;
-mod looks;
-mod names;
-mod objects;
+mod kubernetes;
 mod outcome;
 mod policy;
-mod remedy;
-mod retention;
-mod revert;
-mod status;
 mod stream;
-mod summary;
-mod sweeper;
-mod taken;
-mod turns;
-mod wake;
-mod watched;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,10 +38,14 @@ use tokio::sync::watch;
 
 pub use context::Clock;
 use context::{Context, Stores};
-use foreign::{Shelf, Shelves};
+pub use drift::retention::Spans;
+use drift::taken;
+use endpoint::remedy::admission;
+use endpoint::{looks, turns};
+use kubernetes::foreign::{Shelf, Shelves};
+use kubernetes::watched::trigger;
+use kubernetes::{hear, wake, watched};
 use outcome::Failure;
-pub use retention::Spans;
-use watched::trigger;
 
 use crate::aws::apigateway::read::ExportCache;
 use crate::aws::gate::Fence;

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::runtime::controller::Action;
 
-use super::context::Context;
-use super::status;
 use crate::api::condition;
+use crate::controller::context::Context;
+use crate::controller::kubernetes::status;
 
 /// Why a reconcile did not come to its end.
 #[derive(Debug, thiserror::Error)]

@@ -22,7 +22,7 @@ use crate::aws::Error;
 use crate::aws::apigateway::{read, writers};
 use crate::aws::budget::Priority;
 use crate::controller::context::Context;
-use crate::controller::{names, status};
+use crate::controller::kubernetes::{names, status};
 use crate::inventory::actors;
 use crate::inventory::events::{Event, Item};
 use crate::inventory::intake;

@@ -1,5 +1,6 @@
 //! The repairs of one endpoint: which Drifts are ready, one transaction for all of them, and what it came to.
 
+pub mod admission;
 pub mod begin;
 mod part;
 mod verify;
@@ -12,20 +13,20 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 use tokio::sync::Mutex;
 
+use super::Kept;
 use super::case::Case;
-use super::context::Context;
-use super::endpoint::Kept;
 use super::episode;
-use super::outcome::Failure;
-use super::status;
-use super::stream::baseline;
-use super::sweeper;
 use crate::api::condition::{self, Said};
 use crate::api::drift::{Drift, Intent, Phase};
 use crate::api::{AwsAccount, AwsEndpoint, Reason, Status};
 use crate::aws::apigateway::Client;
 use crate::aws::budget::Priority;
 use crate::aws::{Class, Error};
+use crate::controller::account::sweeper;
+use crate::controller::context::Context;
+use crate::controller::kubernetes::status;
+use crate::controller::outcome::Failure;
+use crate::controller::stream::baseline;
 use crate::inventory::{Hand, sweep};
 use crate::judge::Snapshot;
 use crate::judge::plan;

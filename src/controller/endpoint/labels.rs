@@ -6,9 +6,9 @@ use std::sync::Arc;
 use kube::ResourceExt;
 use serde_json::{Value, json};
 
-use super::context::Context;
-use super::status;
 use crate::api::AwsEndpoint;
+use crate::controller::context::Context;
+use crate::controller::kubernetes::status;
 
 /// What the labels begin with.
 const PREFIX: &str = "tags.plumbline.dev/";

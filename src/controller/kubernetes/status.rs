@@ -8,8 +8,8 @@ use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::runtime::reflector::ObjectRef;
 use serde_json::Value;
 
-use super::context::Context;
 use super::known::Kind;
+use crate::controller::context::Context;
 
 /// How long a request to the API server may take. The client's own retries would go on for minutes.
 const DEADLINE: Duration = Duration::from_secs(15);

@@ -14,8 +14,8 @@ use kube::{Api, Client, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::context::Stores;
 use crate::api::{AwsAccount, AwsEndpoint, Drift, EndpointException, EndpointPolicy};
+use crate::controller::context::Stores;
 
 /// The answer to a write may be looked at so long after the watch has told that the object is gone.
 const LATE: Duration = Duration::from_mins(1);

@@ -4,7 +4,7 @@ use kube::ResourceExt;
 
 use crate::api::drift::{Drift, DriftStatus, Phase};
 use crate::controller::endpoint::Kept;
-use crate::controller::episode;
+use crate::controller::endpoint::episode;
 use crate::judge::plan;
 use crate::judge::verdict::{Outcome, Remedy, Verdict, Violation};
 use crate::repair::gate::Answer;

@@ -13,14 +13,15 @@ use kube::runtime::reflector::ObjectRef;
 use serde_json::Value;
 use tokio::sync::Notify;
 
-use super::context::Context;
-use super::stream::{listener, reader};
-use super::{names, objects, status};
 use crate::api::condition::{self, Said};
 use crate::api::{AwsAccount, REQUESTED_AT, Reason, Status};
 use crate::aws::apigateway::read::Depth;
 use crate::aws::budget::Priority;
 use crate::aws::{Class, Error};
+use crate::controller::context::Context;
+use crate::controller::endpoint::{episode, objects};
+use crate::controller::kubernetes::{names, status};
+use crate::controller::stream::{listener, reader};
 use crate::inventory::Hand;
 use crate::inventory::schedule::Schedule;
 use crate::inventory::sweep::{self, Listener};
@@ -363,10 +364,7 @@ impl Ears<'_> {
     /// An open Drift is looked at in each sweep all the same.
     fn nothing_new(&self, name: &str) {
         let drifts = self.ctx.stores.drifts.state();
-        if drifts
-            .iter()
-            .any(|d| d.spec.endpoint == name && super::episode::is_open(d))
-        {
+        if drifts.iter().any(|d| d.spec.endpoint == name && episode::is_open(d)) {
             self.ctx.wake.endpoint(name);
         }
     }

@@ -8,12 +8,12 @@ use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 use tokio::sync::oneshot::{self, error::TryRecvError};
 
-use super::context::Context;
-use super::outcome::Failure;
-use super::status;
 use crate::api::EndpointPolicy;
 use crate::api::drift::Drift;
 use crate::api::policy::{Begun, EndpointPolicyStatus};
+use crate::controller::context::Context;
+use crate::controller::kubernetes::status;
+use crate::controller::outcome::Failure;
 use crate::judge::compile::Limits;
 use crate::repair::gate::Wait;
 use crate::repair::limits;

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::wake::Wake;
 use crate::api::endpoint::AwsEndpointSpec;
+use crate::controller::kubernetes::wake::Wake;
 
 /// So many endpoints are judged at once.
 const JUDGED: usize = 16;
@@ -170,7 +170,7 @@ fn quota(endpoint: &AwsEndpointSpec) -> Quota {
 mod tests {
     use super::*;
     use crate::api::policy::EndpointType;
-    use crate::controller::wake;
+    use crate::controller::kubernetes::wake;
 
     fn endpoint(region: &str) -> AwsEndpointSpec {
         AwsEndpointSpec {

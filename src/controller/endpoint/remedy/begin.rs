@@ -2,18 +2,18 @@
 
 use kube::ResourceExt;
 
+use super::admission;
 use super::part::publishes;
 use super::{LOOK_AGAIN, Round, repairing};
 use crate::api::condition::{self, Said};
 use crate::api::drift::{Drift, FINALIZER, Phase};
 use crate::api::{EndpointPolicy, Reason, Status};
-use crate::controller::admission;
-use crate::controller::case;
 use crate::controller::context::Context;
 use crate::controller::endpoint::Kept;
-use crate::controller::episode;
+use crate::controller::endpoint::case;
+use crate::controller::endpoint::episode;
+use crate::controller::kubernetes::status;
 use crate::controller::outcome::Failure;
-use crate::controller::status;
 use crate::judge::compile::Limits;
 use crate::repair::contest;
 use crate::repair::gate::Answer;

@@ -7,7 +7,6 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 use serde_json::json;
 
-use super::context::Context;
 use super::episode::{self, Absence};
 use crate::api::drift::{Drift, DriftSpec, DriftStatus, Phase, Resolution};
 use crate::api::endpoint::PutBack;
@@ -16,6 +15,7 @@ use crate::api::policy::{Enforcement, Via};
 use crate::api::{AwsAccount, AwsEndpoint};
 use crate::aws::apigateway::properties;
 use crate::aws::session::Session;
+use crate::controller::context::Context;
 use crate::inventory::Reading;
 use crate::judge::cel::Document;
 use crate::judge::compile::Policy;

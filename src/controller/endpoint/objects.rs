@@ -4,10 +4,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use kube::runtime::reflector::ObjectRef;
 
-use super::context::Context;
-use super::status;
 use crate::api::endpoint::AwsEndpointSpec;
 use crate::api::{AwsAccount, AwsEndpoint};
+use crate::controller::context::Context;
+use crate::controller::kubernetes::status;
 use crate::judge::snapshot::EndpointId;
 
 /// Creates an endpoint's object, unless it stands.

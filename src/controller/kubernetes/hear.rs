@@ -5,11 +5,11 @@ use std::sync::{Arc, PoisonError};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::ResourceExt;
 
-use super::context::Context;
-use super::farewell;
 use super::foreign::{Shelf, confess};
 use super::watched::{Marks, News};
 use crate::api::{AwsAccount, AwsEndpoint, Drift, EndpointException, EndpointPolicy};
+use crate::controller::context::Context;
+use crate::controller::farewell;
 
 /// Accounts: everything rests on them.
 pub fn accounts(ctx: &Arc<Context>) -> impl FnMut(&News<AwsAccount>) + Send + use<> {
