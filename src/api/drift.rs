@@ -1,7 +1,7 @@
 //! `Drift`: one episode of drift, from detection to resolution.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use kube::{CustomResource, KubeSchema};
+use kube::{CustomResource, KubeSchema, ResourceExt};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -106,6 +106,13 @@ pub enum Phase {
     Resolved,
     /// A repair did not work; still open.
     Failed,
+}
+
+impl Drift {
+    /// Whether Plumbline keeps it from going: it writes to AWS for it.
+    pub fn is_held(&self) -> bool {
+        self.finalizers().iter().any(|f| f == FINALIZER)
+    }
 }
 
 impl Phase {

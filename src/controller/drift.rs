@@ -96,24 +96,33 @@ async fn without_account(drift: &Drift, place: &Place, ctx: &Arc<Context>) -> Re
         Some(departed) if departed.was_mine(ctx) || !departed.is_long_gone(ctx) => {
             farewell::reconcile(drift, &departed, place, ctx).await
         }
-        _ => orphan(drift, ctx).await,
+        _ => orphan(drift, place, ctx).await,
     }
 }
 
-/// The account went unseen: nothing is known of it, so nobody can act for it and nobody leads; the Drift ends here.
-async fn orphan(drift: &Drift, ctx: &Context) -> Result<Action, Failure> {
-    if drift.metadata.deletion_timestamp.is_some() {
-        return release(drift, None, ctx).await;
-    }
-    if episode::is_open(drift) {
-        let said = if farewell::repairing(drift) {
-            farewell::unfinished(drift.status.as_ref())
+/// The account went unseen: nothing is known of it, so nothing can be done on AWS, and the Drift ends here. Whoever leads the
+/// account saw it go and may be at work on this very Drift: only a leader ends it.
+async fn orphan(drift: &Drift, place: &Place, ctx: &Context) -> Result<Action, Failure> {
+    let id = &place.account_id;
+    if episode::is_open(drift) || drift.is_held() {
+        ctx.leases.ensure(id);
+        if !ctx.leases.is_leader(id) {
+            return Ok(Action::await_change()); // who begins to lead looks at all Drifts
+        }
+        if drift.metadata.deletion_timestamp.is_some() {
+            release(drift, None, ctx).await?;
+        } else if episode::is_open(drift) {
+            let said = if farewell::repairing(drift) {
+                farewell::unfinished(drift.status.as_ref())
+            } else {
+                String::new()
+            };
+            return end(drift, Resolution::AccountRemoved, &said, ctx).await;
         } else {
-            String::new()
-        };
-        return end(drift, Resolution::AccountRemoved, &said, ctx).await;
+            unhold(drift, ctx).await?;
+        }
     }
-    unhold(drift, ctx).await?;
+    farewell::leave(ctx, id).await;
     Ok(Action::await_change())
 }
 
@@ -200,7 +209,7 @@ async fn abandon(drift: &Drift, account: &AwsAccount, place: &Place, ctx: &Conte
 
 /// Lets go of a Drift.
 pub async fn unhold(drift: &Drift, ctx: &Context) -> Result<(), Failure> {
-    if !drift.finalizers().iter().any(|f| f == FINALIZER) {
+    if !drift.is_held() {
         return Ok(());
     }
     let others: Vec<String> = drift.finalizers().iter().filter(|f| *f != FINALIZER).cloned().collect();

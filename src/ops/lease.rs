@@ -136,6 +136,11 @@ impl Leases {
             .is_some_and(|account| account.state.leads(self.shared.now()))
     }
 
+    /// Whether the Lease of an account is wanted, held or not.
+    pub fn wants(&self, account_id: &str) -> bool {
+        self.accounts().contains_key(account_id)
+    }
+
     /// Wakes when leadership of some account was gained or lost.
     pub fn changed(&self) -> watch::Receiver<u64> {
         self.shared.changed.subscribe()

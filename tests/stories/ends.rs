@@ -9,6 +9,7 @@ use plumbline::api::drift::Drift;
 use serde_json::json;
 
 use crate::support::aws::Developer;
+use crate::support::controller::Controller;
 use crate::support::life::uid;
 use crate::support::{World, message, phase, reason, show, until};
 
@@ -105,11 +106,37 @@ async fn a_deleted_account_ends_its_drifts_takes_its_endpoints_and_its_lease() {
 }
 
 #[tokio::test]
+async fn an_account_that_went_unseen_leaves_no_open_drifts_and_no_lease() {
+    let (mut world, drift) = untraced("account-unseen").await;
+    assert!(world.stop().await.success());
+    world
+        .accounts()
+        .delete(&world.name, &DeleteParams::default())
+        .await
+        .unwrap();
+    world.start().await;
+    let over = world.drift("tracing", "is over", |d| phase(d) == "Resolved").await;
+    assert_eq!((uid(&over), reason(&over)), (uid(&drift), "AccountRemoved".into()));
+    until("nobody leads it", || async {
+        world.leader().await.is_empty().then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_repair_under_way_is_taken_back_when_its_account_is_deleted() {
     let (world, anna, api) = half_repaired("account-deleted-midway").await;
     let live = anna.deployment(&api, "prod").await;
     let accounts: Api<AwsAccount> = world.accounts();
+    world.sim.fault(Fault {
+        operation: Some("UpdateIntegration".into()),
+        delay_ms: 6000,
+        times: Some(1),
+        ..Fault::default()
+    });
     accounts.delete(&world.name, &DeleteParams::default()).await.unwrap();
+    // One that starts now has never seen the account, and leaves its Drifts to the one that has.
+    let second = Controller::start(&world, &[]).await;
     let over = world.told("backends-over-https", "Resolved").await;
     assert_eq!(reason(&over), "AccountRemoved", "{}", show(std::slice::from_ref(&over)));
     assert!(message(&over).contains("taken back"), "{}", message(&over));
@@ -121,6 +148,11 @@ async fn a_repair_under_way_is_taken_back_when_its_account_is_deleted() {
         drift.metadata.finalizers.is_none().then_some(())
     })
     .await;
+    until("nobody leads it", || async {
+        world.leader().await.is_empty().then_some(())
+    })
+    .await;
+    second.kill().await;
 }
 
 #[tokio::test]

@@ -77,7 +77,7 @@ impl Round<'_> {
     /// The Drift says that AWS is about to be written, before it is.
     pub(super) async fn begin(&self, kept: &Kept) -> Result<Drift, Failure> {
         let mut drift = kept.drift.clone();
-        if !drift.finalizers().iter().any(|f| f == FINALIZER) {
+        if !drift.is_held() {
             let mut finalizers = drift.finalizers().to_vec();
             finalizers.push(FINALIZER.into());
             drift = status::finalize(self.ctx, &drift, &finalizers).await?;
