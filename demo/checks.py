@@ -12,7 +12,7 @@ US = "plumbline"
 NEW_DEPLOYMENT = "(the new deployment)"
 
 
-def await_drift(scene: Scene, change: Change, phase: str, within: float, reason: str = "") -> dict:
+def await_drift(scene: Scene, change: Change, phase: str, reason: str = "") -> dict:
     """Until the change's Drift stands in a phase, for a reason if one is given."""
 
     def look() -> tuple[dict | None, str]:
@@ -28,7 +28,7 @@ def await_drift(scene: Scene, change: Change, phase: str, within: float, reason:
         there = status["phase"] == phase and reason in ("", status.get("reason"))
         return (history[-1] if there else None), seen
 
-    return until(f"{change.api} {change.rule}: {phase}", look, within)
+    return until(f"{change.api} {change.rule}: {phase}", look)
 
 
 # What was found.
@@ -123,7 +123,7 @@ def told(aws: Aws, drift: dict, names: list[str]) -> None:
         missing = [f"JSON {i}" for i in sorted(wanted - machines)] + [f"text {i}" for i in sorted(wanted) if i not in people]
         return not missing, "missing: " + ", ".join(missing)
 
-    until(f"{name}: people and machines were told {', '.join(names)}", look, 10)
+    until(f"{name}: people and machines were told {', '.join(names)}", look)
     for message in (m for m in aws.letters("machines") if document(m)["id"] in wanted):
         said = document(message)
         attributes = {k: v["StringValue"] for k, v in message.get("MessageAttributes", {}).items()}
@@ -197,7 +197,7 @@ def attributed(scene: Scene, change: Change) -> None:
         editor = drift["status"].get("actors", {}).get("editor", {}).get("name")
         return editor == "user/anna", f"{editor}; {condition(drift, 'Attributed')}"
 
-    until(f"{change.api} {change.rule}: anna is named", look, 20)
+    until(f"{change.api} {change.rule}: anna is named", look)
 
 
 def as_before(aws: Aws, before: dict[str, dict], finished: str | None) -> None:

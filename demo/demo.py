@@ -38,7 +38,7 @@ def told(scene: Scene) -> None:
     chapter("2  A fleet of 12 APIs with 2 stages each, and a policy")
     scene.declare()
     scene.watch_drifts()
-    scene.await_compliant(within=60)
+    scene.await_compliant()
     before = {api: scene.aws.state(api) for api in scene.aws.ids()}
     demand(len(before) == 12, f"awsim holds {len(before)} APIs")
     demand(not scene.drifts.look(), "there are Drifts before anything was changed")
@@ -56,7 +56,7 @@ def told(scene: Scene) -> None:
     *free, waiting = changes
     for change in free:
         repaired(scene, change)
-    drift = checks.await_drift(scene, waiting, "Waiting", within=20, reason="RedeployPending")
+    drift = checks.await_drift(scene, waiting, "Waiting", reason="RedeployPending")
     checks.finding(scene.drifts, waiting)
     checks.waits_untouched(scene, waiting, drift)
     checks.recorded(scene, waiting, drift, ["Detected"])
@@ -70,7 +70,7 @@ def told(scene: Scene) -> None:
     repaired(scene, waiting)
     checks.colleague_was_first(scene.aws, waiting)
 
-    policy = scene.await_compliant(within=20)
+    policy = scene.await_compliant()
     since = aws.parse_time(condition(policy, "Compliant")["lastTransitionTime"])
     demand(since >= began.replace(microsecond=0), "the policy never said that it was not compliant")
     checks.as_before(scene.aws, before, finished=waiting.api)
@@ -85,7 +85,7 @@ def told(scene: Scene) -> None:
 
 def repaired(scene: Scene, change: story.Change) -> None:
     """From the change to the proof that callers meet the repaired state, and everything that must have happened between."""
-    drift = checks.await_drift(scene, change, "Resolved", within=30)
+    drift = checks.await_drift(scene, change, "Resolved")
     checks.finding(scene.drifts, change)
     checks.resolved(drift, change)
     checks.attributed(scene, change)

@@ -6,7 +6,7 @@ import os
 import pathlib
 
 import aws
-from cluster import ROOT, Child, Lab, answers, free_port, moto_python
+from cluster import ROOT, Child, Lab, answers, free_port, moto_python, retry_ports
 from telling import Shortfall, demand, say, until
 from witness import Witness
 
@@ -39,7 +39,7 @@ class Scene:
         words = ("--listen", "127.0.0.1:0", "--account", aws.ACCOUNT, "--seed", HERE / "fleet.json")
         awsim = self._child("awsim", *words, "--sts", self.lab.moto_url)
         undo.callback(awsim.stop)
-        awsim.await_ready(lambda: "listening on" in awsim.tail(), deadline=20)
+        awsim.await_ready(lambda: "listening on" in awsim.tail())
         address = awsim.tail().partition("listening on ")[2].split()[0]
         self.witness = Witness(self.lab.moto_url)
         undo.callback(self.witness.close)
@@ -54,7 +54,7 @@ class Scene:
         """CRDs, ServiceAccount, RBAC and Deployment, as on any cluster."""
         chart = ROOT / "charts" / "plumbline"
         self.lab.helm("install", "plumbline", chart, "--namespace", NAMESPACE, "--create-namespace")
-        self.lab.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+        self.lab.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=120s")
 
     def run_controller(self) -> None:
         """The binary of the image with the pod's arguments and the pod's ServiceAccount, and nothing more."""
@@ -72,10 +72,26 @@ class Scene:
         }
         environment |= self.aws.user("plumbline")
         environment |= {f"AWS_ENDPOINT_URL_{service}": self.aws.moto for service in ("SNS", "SQS", "STS")}
-        health = f"127.0.0.1:{free_port()}"
-        self.controller = self._child("plumbline", *words, "--listen", health, **(self.lab.environment | environment))
-        self._closing.callback(self.controller.stop, 5.0)
-        self.controller.await_ready(lambda: answers(f"http://{health}/readyz"), deadline=30)
+        self._await_rights(spec["serviceAccountName"])
+
+        def start() -> None:
+            health = f"127.0.0.1:{free_port()}"
+            self.controller = self._child("plumbline", *words, "--listen", health, **(self.lab.environment | environment))
+            self._closing.callback(self.controller.stop, 5.0)
+            self.controller.await_ready(lambda: answers(f"http://{health}/readyz"))
+
+        retry_ports(start)
+
+    def _await_rights(self, account: str) -> None:
+        """Until the API server goes by the chart's RBAC: a watch of its own brings it the bindings."""
+        person = f"--as=system:serviceaccount:{NAMESPACE}:{account}"
+
+        def look() -> tuple[bool, str]:
+            asked = [("list", "drifts.plumbline.dev", "-A"), ("create", "leases.coordination.k8s.io", "-n", NAMESPACE)]
+            said = [self.lab.kubectl("auth", "can-i", *words, person, check=False).stdout.strip() for words in asked]
+            return said == ["yes", "yes"], ", ".join(said)
+
+        until("the controller's ServiceAccount has its rights", look)
 
     @staticmethod
     def _filled(word: str, pod: dict[str, str]) -> str:
@@ -126,7 +142,7 @@ class Scene:
     def policy(self) -> dict:
         return self.kubernetes("get", "endpointpolicy", "https-only", "-n", POLICY_NAMESPACE)
 
-    def await_compliant(self, within: float) -> dict:
+    def await_compliant(self) -> dict:
         """Until the policy holds everywhere, and no Drift is open."""
 
         def look() -> tuple[dict | None, str]:
@@ -146,7 +162,7 @@ class Scene:
                 seen += f"; {self._troubled()}"
             return (policy if holds else None), seen
 
-        return until("the policy is Compliant=True over 12 endpoints", look, within)
+        return until("the policy is Compliant=True over 12 endpoints", look)
 
     def _troubled(self) -> str:
         """One of the endpoints that are not compliant, and why."""
@@ -160,7 +176,7 @@ class Scene:
     def refused(self) -> list[str]:
         """What Kubernetes did not let the controller do: verbs that the chart's RBAC lacks."""
         found = set()
-        for line in self.lab.audit_log.read_text().splitlines():
+        for line in self.lab.audited():
             event = json.loads(line)
             denied = event.get("responseStatus", {}).get("code") == 403
             if denied and event["user"]["username"].startswith(f"system:serviceaccount:{NAMESPACE}:"):

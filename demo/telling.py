@@ -8,6 +8,7 @@ T = TypeVar("T")
 
 POLL = 0.2  # seconds between two looks
 BEAT = 2.0  # no wait is silent for longer
+PATIENCE = 120.0  # seconds after which a step is said to have failed: many times what it takes
 
 _began = time.monotonic()
 _chapter = ""
@@ -49,7 +50,7 @@ def demand(holds: object, otherwise: str) -> None:
         raise Shortfall(otherwise)
 
 
-def until(what: str, look: Callable[[], tuple[T, str]], within: float) -> T:
+def until(what: str, look: Callable[[], tuple[T, str]]) -> T:
     """Look again and again until there is something, and say every two seconds what was seen instead.
 
     `look` answers with what was waited for (or nothing) and with what is to be seen now.
@@ -62,8 +63,8 @@ def until(what: str, look: Callable[[], tuple[T, str]], within: float) -> T:
         if found:
             say(f"{what} (after {now - began:.1f} s)")
             return found
-        if now - began > within:
-            raise Shortfall(f"waited {within:.0f} s, and not yet: {what}. Seen: {seen}")
+        if now - began > PATIENCE:
+            raise Shortfall(f"waited {PATIENCE:.0f} s, and not yet: {what}. Seen: {seen}")
         if now - told >= BEAT:
             say("... the same still" if seen == before else f"... not yet: {what}. Seen: {seen}")
             told, before = now, seen

@@ -19,11 +19,11 @@ const ACCOUNT: &str = "111122223333";
 
 /// Small and sound, with room for a machine that is busy.
 const SHORT: Durations = Durations {
-    lease: Duration::from_secs(3),
+    lease: Duration::from_secs(8),
     renew: Duration::from_millis(200),
-    margin: Duration::from_millis(1100),
-    write: Duration::from_secs(1),
-    request: Duration::from_millis(400),
+    margin: Duration::from_millis(2500),
+    write: Duration::from_secs(2),
+    request: Duration::from_millis(1500),
 };
 
 /// Whoever waits for one of these is seen waiting, on the busiest machine.

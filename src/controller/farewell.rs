@@ -156,9 +156,7 @@ async fn part(ctx: &Context, account_id: &str) {
 /// Lets go of an account that was unknown from the start, and led for the sake of its Drifts alone, once those are over.
 pub async fn leave(ctx: &Context, account_id: &str) {
     let prefix = format!("{account_id}-");
-    let owed = |drift: &Drift| {
-        drift.spec.endpoint.starts_with(&prefix) && (episode::is_open(drift) || drift.is_held())
-    };
+    let owed = |drift: &Drift| drift.spec.endpoint.starts_with(&prefix) && (episode::is_open(drift) || drift.is_held());
     if ctx.leases.wants(account_id) && ctx.stores.drifts.find(owed).is_none() {
         forget(ctx, account_id).await;
     }

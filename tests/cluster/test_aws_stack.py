@@ -274,7 +274,7 @@ class Deployed(unittest.TestCase):
 
     def received(self, url: str, wanted=lambda body: True) -> str:
         """The first message that is wanted; the others are put away."""
-        sqs, until = self.aws("sqs"), time.monotonic() + 30
+        sqs, until = self.aws("sqs"), time.monotonic() + 120
         while time.monotonic() < until:
             for message in sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1).get("Messages", []):
                 sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])

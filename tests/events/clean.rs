@@ -48,7 +48,7 @@ async fn told_of_the_deployment_and_of_no_edit_since_it_is_repaired() {
         world,
         delivery: _delivery,
         ..
-    } = Listening::without_policy("clean", 1, &["--stream-delay", "3s"]).await;
+    } = Listening::without_policy("clean", 1, &["--stream-delay", "15s"]).await;
     unshown(&world).await;
     let api = drifted(&world).await;
     settles(&world).await;

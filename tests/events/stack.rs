@@ -207,6 +207,7 @@ async fn an_account_set_up_by_its_stack_is_watched_told_of_recorded_and_repaired
     let (anna, boris) = (world.developer("anna"), world.developer("boris"));
     let api = anna.apis().await.remove(0);
     let before = anna.backend(&api).await;
+    delivery.change(|route| route.delay_ms = 2_000); // both are told when both are done
     anna.point_backend(&api, CLEAR_TEXT).await;
     boris.deploy(&api, "prod").await;
 

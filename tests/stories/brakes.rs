@@ -148,12 +148,12 @@ async fn whoever_pulls_a_kill_switch_sees_drift_found_and_nothing_changed() {
     );
 
     world.change_account(json!({"suspend": true})).await;
-    world.change_policy("tracing", json!({"suspend": false})).await;
     world
         .drift("tracing", "is held by the account", |d| {
             message(d).contains("AwsAccount")
         })
         .await;
+    world.change_policy("tracing", json!({"suspend": false})).await;
 
     world.stop().await;
     world.start_with_args(&["--suspend"]).await;
@@ -175,7 +175,7 @@ async fn an_exception_ends_a_drift_and_its_end_brings_it_back() {
     let (world, dev, apis) = world_with("exempt", 1, json!({"suspend": true})).await;
     off(&dev, &apis[0]).await;
     world.drift("tracing", "stands", |d| reason(d) == "Suspended").await;
-    let until_then = Timestamp::now() + SignedDuration::from_secs(6);
+    let until_then = Timestamp::now() + SignedDuration::from_secs(15);
     world.exception("legacy", "tracing", until_then).await;
     let exempted = world.drift("tracing", "is exempted", |d| reason(d) == "Exempted").await;
     world.exception_says("legacy", "Exempting").await;

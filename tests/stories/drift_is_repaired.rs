@@ -1,6 +1,6 @@
 //! The whitepaper's story, row by row.
 
-use crate::support::{World, phase, reason, show};
+use crate::support::{World, reason, show};
 
 #[tokio::test]
 async fn an_integration_opened_to_clear_text_is_found_recorded_told_and_repaired() {
@@ -12,9 +12,7 @@ async fn an_integration_opened_to_clear_text_is_found_recorded_told_and_repaired
     let before = anna.backend(&api).await;
     world.open_to_clear_text(&anna, &api, "prod").await;
 
-    let drift = world
-        .drift("backends-over-https", "is resolved", |d| phase(d) == "Resolved")
-        .await;
+    let drift = world.told("backends-over-https", "Resolved").await;
     let status = drift.status.as_ref().unwrap();
     assert_eq!(reason(&drift), "Repaired", "{}", show(std::slice::from_ref(&drift)));
     assert_eq!(anna.backend(&api).await, before, "the last compliant value is back");

@@ -353,7 +353,8 @@ async fn an_export_that_does_not_show_everything_makes_a_repair_wait() {
 
 #[tokio::test]
 async fn two_policies_that_want_different_values_name_each_other_until_one_has_priority() {
-    let world = World::with_fleet("conflict", 1).await;
+    let mut world = World::seeded("conflict", 1).await;
+    world.create_account(|_| {}).await;
     for who in ["left", "right"] {
         let rule = json!({
             "name": who, "target": "AWS::ApiGateway::Stage", "when": "object.stageName == 'prod'",
@@ -361,6 +362,7 @@ async fn two_policies_that_want_different_values_name_each_other_until_one_has_p
         });
         world.policy(who, policy(rule, json!({}))).await;
     }
+    world.start().await;
     for (who, other) in [("left", "right"), ("right", "left")] {
         let drift = world.drift(who, "is in conflict", |d| reason(d) == "Conflicted").await;
         assert_eq!(phase(&drift), "Waiting");

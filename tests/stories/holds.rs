@@ -14,6 +14,7 @@ use tokio::process::Command;
 
 use crate::support::aws::Developer;
 use crate::support::life::uid;
+use crate::support::people::may;
 use crate::support::{World, cluster, message, phase, reason, show, until};
 
 const PLAIN: &str = "http://backend.example.com/plain";
@@ -187,6 +188,9 @@ async fn run_the_pod(world: &World) {
     let account = spec.service_account_name.as_deref().unwrap();
     let kubeconfig = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-hook", world.name));
     cluster::kubeconfig_of(&world.client, &world.name, account, &kubeconfig).await;
+    let hook = format!("system:serviceaccount:{}:{account}", world.name);
+    may(&world.client, &hook, "list", "awsaccounts", None).await;
+    may(&world.client, &hook, "patch", "drifts", None).await;
     let ran = Command::new(env!("CARGO_BIN_EXE_plumbline"))
         .args(spec.containers[0].args.as_ref().unwrap())
         .env_clear()

@@ -19,6 +19,10 @@ async fn a_namespace_that_is_full_is_told_on_the_account_and_nothing_is_repaired
         .create(&PostParams::default(), &serde_json::from_value(none).unwrap())
         .await
         .unwrap();
+    until("the quota counts", || async {
+        world.probe_is_refused().await.then_some(())
+    })
+    .await;
     let anna = world.developer("anna");
     let api = anna.apis().await.remove(0);
     for stage in ["prod", "dev"] {

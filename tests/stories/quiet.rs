@@ -5,9 +5,10 @@ use std::io::{Read, Seek, SeekFrom};
 
 use kube::ResourceExt;
 use kube::api::ListParams;
+use plumbline::api::Drift;
 use serde_json::{Value, json};
 
-use crate::support::seen::CLEAR_TEXT;
+use crate::support::seen::{CLEAR_TEXT, of_drift};
 use crate::support::{World, https_only_rules, phase, reason};
 
 /// What the controller asked the API server to change from here on.
@@ -39,7 +40,9 @@ impl Listener {
                     || object["name"]
                         .as_str()
                         .is_some_and(|name| name.contains(&world.account_id));
-                writes && controller && mine && object["resource"] != "leases"
+                // Those of other stories look at these objects, too: what one asks that lags behind is refused.
+                let done = event["responseStatus"]["code"].as_u64().is_some_and(|code| code < 300);
+                writes && controller && mine && done && object["resource"] != "leases"
             })
             .map(|event| format!("{} {}", event["verb"], event["objectRef"]))
             .collect()
@@ -122,6 +125,10 @@ async fn when_nothing_changes_nothing_is_written() {
             d.status.as_ref().is_some_and(|s| s.notified.len() == 2)
         })
         .await;
+    for rule in ["tracing", "backends-over-https"] {
+        let known = |d: &Drift| of_drift(d, "Attributed").starts_with("Attributed=True");
+        world.drift(rule, "names who did it", known).await;
+    }
     world.sweeps(3).await;
 
     let listener = Listener::new();

@@ -49,7 +49,7 @@ async fn after_a_restart_nothing_is_concluded_before_the_first_complete_read() {
     let anna = world.developer("anna");
     let api = anna.apis().await.remove(0);
     anna.update_stage(&api, "prod", "/tracingEnabled", "false").await;
-    let before = world.told("tracing", "Detected").await;
+    let before = world.settled("tracing").await;
     assert!(world.stop().await.success());
     world.aws.machines().await;
     let endpoints = world.my_endpoints().await;
@@ -183,7 +183,7 @@ async fn asked_to_end_it_ends_the_repair_and_the_other_replica_takes_over() {
     // A deployment that takes a while, so that there is something under way.
     world.sim.fault(Fault {
         operation: Some("CreateDeployment".into()),
-        delay_ms: 3000,
+        delay_ms: 8000,
         after: 1,
         times: Some(1),
         ..Fault::default()
@@ -204,8 +204,11 @@ async fn asked_to_end_it_ends_the_repair_and_the_other_replica_takes_over() {
 
     let over = world.told("backends-over-https", "Resolved").await;
     assert_eq!(uid(&over), uid(&drift));
-    let leader = world.leader().await;
-    assert!(!leader.is_empty() && leader != first, "{leader} after {first}");
+    until("the other one leads", || async {
+        let leader = world.leader().await;
+        (!leader.is_empty() && leader != first).then_some(())
+    })
+    .await;
     let lease = world.leases().get(&world.lease_name()).await.unwrap();
     assert_eq!(
         lease.spec.unwrap().lease_transitions,

@@ -119,7 +119,7 @@ async fn drifts_of_a_policy_that_cannot_be_read_any_more_stay_as_they_are() {
     let anna = world.developer("anna");
     let api = anna.apis().await.remove(0);
     anna.update_stage(&api, "prod", "/tracingEnabled", "false").await;
-    let drift = world.told("tracing", "Detected").await;
+    let drift = world.settled("tracing").await;
     newer(
         &world,
         "endpointpolicies.plumbline.dev",
@@ -156,7 +156,7 @@ async fn a_drift_of_a_newer_version_is_left_alone_and_not_opened_again() {
     let anna = world.developer("anna");
     let api = anna.apis().await.remove(0);
     anna.update_stage(&api, "prod", "/tracingEnabled", "false").await;
-    let drift = world.told("tracing", "Detected").await;
+    let drift = world.settled("tracing").await;
     newer(&world, "drifts.plumbline.dev", "status/properties/phase", "Parked").await;
     let drifts = raw::<Drift>(&world);
     let name = drift.name_any();
@@ -203,7 +203,7 @@ async fn an_account_that_cannot_be_read_is_not_gone() {
     let anna = world.developer("anna");
     let api = anna.apis().await.remove(0);
     anna.update_stage(&api, "prod", "/tracingEnabled", "false").await;
-    let drift = world.told("tracing", "Detected").await;
+    let drift = world.settled("tracing").await;
     let at = "spec/properties/grants/items/properties/maxEnforcement";
     newer(&world, "awsaccounts.plumbline.dev", at, "Heal").await;
     let accounts = raw::<AwsAccount>(&world);
@@ -218,7 +218,7 @@ async fn an_account_that_cannot_be_read_is_not_gone() {
     world.kill_and_bury().await;
     world.start().await;
     until("the controller is at work", || async {
-        (world.log().contains("cannot be read, and is left alone")).then_some(())
+        world.logged("cannot be read, and is left alone").then_some(())
     })
     .await;
     let after = world.all_drifts().await;

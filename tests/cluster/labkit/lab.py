@@ -216,10 +216,14 @@ class Lab:
         """For a test that installs kinds of its own: their garbage is collected from now on, not only after half a minute."""
         return self._plane.restart_controller_manager()
 
+    def audited(self) -> list[str]:
+        """The lines of the API server's audit log up to now. The last one may be on its way: it is left out."""
+        return [line for line in self.audit_log.read_text().splitlines(keepends=True) if line.endswith("\n")]
+
     def _install(self, definitions: str | os.PathLike) -> None:
         # Before the controllers, as the garbage collector looks for new kinds every 30 s only.
         self.kubectl("apply", "--server-side", "-f", pathlib.Path(definitions).absolute())
-        self.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+        self.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=120s")
 
     @property
     def pids(self) -> dict[str, int]:

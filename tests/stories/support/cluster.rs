@@ -1,16 +1,21 @@
 //! The shared control plane, with the chart installed once.
 
+use std::fmt::Debug;
 use std::path::PathBuf;
 use std::process::Stdio;
 
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
-use kube::api::{Api, PostParams};
+use kube::api::{Api, ListParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Client, Config};
+use kube::{Client, Config, Resource};
+use plumbline::api::{AwsAccount, AwsEndpoint, Drift, EndpointException, EndpointPolicy};
+use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio::process::Command;
 use tokio::sync::OnceCell;
+
+use super::until;
 
 /// Where the chart is installed.
 pub const SYSTEM: &str = "plumbline-system";
@@ -52,6 +57,25 @@ async fn install() {
         .await
         .unwrap();
     assert!(helm.status.success(), "helm: {}", String::from_utf8_lossy(&helm.stderr));
+    // Helm does not wait for kinds that a chart brings as templates, and a kind is served a moment after it is established.
+    let client = client().await;
+    served::<AwsAccount>(&client).await;
+    served::<AwsEndpoint>(&client).await;
+    served::<Drift>(&client).await;
+    served::<EndpointException>(&client).await;
+    served::<EndpointPolicy>(&client).await;
+}
+
+async fn served<K>(client: &Client)
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+{
+    let all: Api<K> = Api::all(client.clone());
+    let one = ListParams::default().limit(1);
+    until(&format!("{} are served", K::plural(&())), || async {
+        all.list_metadata(&one).await.is_ok().then_some(())
+    })
+    .await;
 }
 
 /// Makes a namespace.

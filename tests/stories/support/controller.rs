@@ -94,7 +94,7 @@ impl Controller {
     /// What `/metrics` says. The address stands in the log.
     pub async fn metrics(&self) -> String {
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
-        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let text = self.whole_log();
         let lines = text
             .lines()
             .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
@@ -108,10 +108,19 @@ impl Controller {
         answer
     }
 
-    /// The end of its log.
+    /// Whether it said something, ever.
+    pub fn logged(&self, words: &str) -> bool {
+        self.whole_log().contains(words)
+    }
+
+    /// The end of its log, for whoever looks for what went wrong.
     pub fn log(&self) -> String {
-        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let text = self.whole_log();
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(40)..].join("\n")
+    }
+
+    fn whole_log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 }

@@ -104,7 +104,8 @@ impl World {
         policies.delete(&forbidden.0, &DeleteParams::default()).await.unwrap();
     }
 
-    async fn probe_is_refused(&self) -> bool {
+    /// Whether the API server takes no new Drift here now.
+    pub async fn probe_is_refused(&self) -> bool {
         let probe: Drift = serde_json::from_value(json!({
             "apiVersion": "plumbline.dev/v1alpha1", "kind": "Drift", "metadata": {"name": "probe"},
             "spec": {"policy": "p", "policyUid": "u", "rule": "probe", "endpoint": "e", "target": "AWS::ApiGateway::Stage"},
@@ -119,7 +120,7 @@ impl World {
 
     /// What the API server refused to the controller in this namespace, read from its own words in the log.
     pub fn was_refused(&self) -> bool {
-        self.log().contains("forbidden by the story")
+        self.logged("forbidden by the story")
     }
 
     /// How often Plumbline's call of an operation was answered with success.
@@ -162,6 +163,13 @@ impl World {
             status.recorded.iter().any(|t| t == transition) && notified == 2
         })
         .await
+    }
+
+    /// Waits until everybody was told of a Drift and it is known who did it: while nothing changes, nothing writes it any more.
+    pub async fn settled(&self, rule: &str) -> Drift {
+        self.told(rule, "Detected").await;
+        let known = |d: &Drift| super::seen::of_drift(d, "Attributed").starts_with("Attributed=True");
+        self.drift(rule, "names who did it", known).await
     }
 
     /// The audit record of a Drift's transition, as text; empty if there is none.

@@ -296,6 +296,11 @@ impl World {
         self.controller.as_ref().expect("a running controller").metrics().await
     }
 
+    /// Whether the controller that runs said something.
+    pub fn logged(&self, words: &str) -> bool {
+        self.controller.as_ref().is_some_and(|one| one.logged(words))
+    }
+
     /// Tail of the controller's log, for messages of failures.
     pub fn log(&self) -> String {
         self.controller

@@ -1,6 +1,6 @@
 //! People who decide about drifts, as kubectl would for them.
 
-use k8s_openapi::api::authorization::v1::SelfSubjectAccessReview;
+use k8s_openapi::api::authorization::v1::SubjectAccessReview;
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use kube::api::{Api, Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -37,7 +37,6 @@ impl World {
         self.person(name, role).await
     }
 
-    /// Binds the role and waits until the API server goes by it: a watch of its own brings it the bindings.
     async fn person(&self, name: &str, role: Value) -> Person {
         let binding: RoleBinding = serde_json::from_value(json!({
             "metadata": {"name": format!("binds-{name}")},
@@ -52,22 +51,25 @@ impl World {
             .await
             .unwrap();
         config.auth_info.impersonate = Some(name.to_owned());
-        let client = Client::try_from(config).unwrap();
-        let reviews: Api<SelfSubjectAccessReview> = Api::all(client.clone());
-        let question: SelfSubjectAccessReview = serde_json::from_value(json!({"spec": {"resourceAttributes": {
-            "namespace": self.name, "group": "plumbline.dev", "resource": "drifts", "verb": "patch",
-        }}}))
-        .unwrap();
-        until(&format!("{name} may edit drifts"), || async {
-            let answer = reviews.create(&PostParams::default(), &question).await.unwrap();
-            answer.status.is_some_and(|s| s.allowed).then_some(())
-        })
-        .await;
+        may(&self.client, name, "patch", "drifts", Some(&self.name)).await;
         Person {
             name: name.to_owned(),
-            drifts: Api::namespaced(client, &self.name),
+            drifts: Api::namespaced(Client::try_from(config).unwrap(), &self.name),
         }
     }
+}
+
+/// Waits until the API server lets somebody do something: a watch of its own brings it bindings.
+pub async fn may(client: &Client, who: &str, verb: &str, resource: &str, namespace: Option<&str>) {
+    let reviews: Api<SubjectAccessReview> = Api::all(client.clone());
+    let asked = json!({"namespace": namespace, "group": "plumbline.dev", "resource": resource, "verb": verb});
+    let asked: SubjectAccessReview =
+        serde_json::from_value(json!({"spec": {"user": who, "resourceAttributes": asked}})).unwrap();
+    until(&format!("{who} may {verb} {resource}"), || async {
+        let answer = reviews.create(&PostParams::default(), &asked).await.unwrap();
+        answer.status.is_some_and(|s| s.allowed).then_some(())
+    })
+    .await;
 }
 
 impl Person {
