@@ -116,7 +116,8 @@ fn unanswered<E>(
     error: &SdkError<E, HttpResponse>,
     chain: &(dyn StdError + 'static),
 ) -> Error {
-    for cause in causes(chain) {
+    // Below the error itself: it may be the very call that assumes a role.
+    for cause in causes(chain).skip(1) {
         if let Some(stopped) = cause.downcast_ref::<Stopped>() {
             return Error::new(stopped.class(), operation, stopped.to_string());
         }
@@ -203,6 +204,9 @@ fn told(chain: &(dyn StdError + 'static)) -> String {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityError;
+    use aws_smithy_runtime_api::client::result::ConnectorError;
+
     use super::*;
 
     #[test]
@@ -241,6 +245,35 @@ mod tests {
             (418, None, Class::Refused, "whatever else is the caller's fault"),
         ] {
             assert_eq!(class_of(status, code), class, "{status} {code:?}: {why}");
+        }
+    }
+
+    /// A call that needs a role which cannot be assumed: of the call, and of what the role was asked for with.
+    fn without_a_role(assuming: ConnectorError) -> SdkError<GetCallerIdentityError, HttpResponse> {
+        let assuming = SdkError::<AssumeRoleError, HttpResponse>::dispatch_failure(assuming);
+        let credentials = CredentialsError::provider_error(assuming);
+        SdkError::dispatch_failure(ConnectorError::other(credentials.into(), None))
+    }
+
+    #[test]
+    fn a_role_that_could_not_even_be_asked_for_says_why() {
+        let none = CredentialsError::not_loaded("no credentials found in chain");
+        let away = std::io::Error::new(std::io::ErrorKind::ConnectionRefused, "connection refused");
+        for (assuming, class, words) in [
+            (
+                ConnectorError::other(none.into(), None),
+                Class::NoCredentials,
+                "no credentials found in chain",
+            ),
+            (
+                ConnectorError::io(away.into()),
+                Class::Unavailable,
+                "connection refused",
+            ),
+        ] {
+            let error = Error::from_sdk("GetCallerIdentity", &without_a_role(assuming));
+            assert_eq!((error.operation, error.class), ("AssumeRole", class), "{error}");
+            assert!(error.message.contains(words), "{error}");
         }
     }
 

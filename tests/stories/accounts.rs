@@ -132,6 +132,30 @@ async fn an_account_without_credentials_says_so_and_goes_on_once_there_are_some(
 }
 
 #[tokio::test]
+async fn an_account_whose_roles_cannot_be_asked_for_says_so_and_goes_on_once_they_can() {
+    let mut world = World::seeded("no-sts", 1).await;
+    world.create_account(|_| {}).await;
+    world.https_only().await;
+    for (environment, said) in [
+        (
+            vec![("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:1")],
+            "Ready=Unknown Unavailable: AssumeRole: ",
+        ),
+        (
+            vec![("AWS_ACCESS_KEY_ID", ""), ("AWS_SECRET_ACCESS_KEY", "")],
+            "Ready=False NoCredentials: AssumeRole: ",
+        ),
+    ] {
+        world.start_with(&environment).await;
+        world.account_says(&world.name, "Ready", said).await;
+        assert!(world.lives(), "{}", world.log());
+        world.stop().await;
+    }
+    world.start().await;
+    world.compliant("https-only").await;
+}
+
+#[tokio::test]
 async fn a_wrong_region_is_told_and_the_other_regions_go_on() {
     let mut world = World::seeded("region", 1).await;
     let wrong = "me-south-1"; // not enabled for the account: that is how AWS answers then
