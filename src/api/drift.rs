@@ -109,7 +109,7 @@ pub enum Phase {
 }
 
 impl Drift {
-    /// Whether Plumbline keeps it from going: it writes to AWS for it.
+    /// Whether Plumbline keeps it from going: from its first write to AWS until its end is told.
     pub fn is_held(&self) -> bool {
         self.finalizers().iter().any(|f| f == FINALIZER)
     }

@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use kube::ResourceExt;
-use kube::core::SelectorExt;
 use kube::runtime::controller::Action;
 
 use crate::api::condition::{self, Said};
@@ -34,7 +33,7 @@ pub async fn reconcile(account: Arc<AwsAccount>, ctx: Arc<Context>) -> Result<Ac
     if ctx.account_of(&account.spec.account_id).is_some() {
         farewell::returned(&ctx, &account.spec.account_id);
     }
-    if !ctx.mine.matches(account.labels()) {
+    if !ctx.is_mine(&account) {
         // Another Plumbline may be waiting for it.
         sweeper::stop(&ctx, &name);
         ctx.leases.as_ref().drop(&account.spec.account_id).await;

@@ -260,7 +260,12 @@ impl Context {
 
     /// Whether this controller acts for the account now: it is among those it is told to, and the lease is held.
     pub fn acts_for(&self, account: &AwsAccount) -> bool {
-        self.mine.matches(account.labels()) && self.leases.is_leader(&account.spec.account_id)
+        self.is_mine(account) && self.leases.is_leader(&account.spec.account_id)
+    }
+
+    /// Whether it is among the accounts that this controller is told to act for.
+    pub fn is_mine(&self, account: &AwsAccount) -> bool {
+        self.mine.matches(account.labels())
     }
 
     /// Publishes a Kubernetes event; a failure is no reason to stop.

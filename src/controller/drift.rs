@@ -19,7 +19,7 @@ use crate::api::{AwsAccount, Reason, Status};
 use crate::controller::context::Context;
 use crate::controller::endpoint::episode;
 use crate::controller::farewell;
-use crate::controller::kubernetes::status;
+use crate::controller::kubernetes::{names, status};
 use crate::controller::outcome::Failure;
 use crate::record::{AuditBucket, Entry, Place, RecordError, TopicKind, Topics, Transition, whole_needed};
 
@@ -44,6 +44,9 @@ pub async fn reconcile(drift: Arc<Drift>, ctx: Arc<Context>) -> Result<Action, F
     let Some(account) = ctx.account_of(&place.account_id) else {
         return without_account(&drift, &place, &ctx).await;
     };
+    if drift.metadata.deletion_timestamp.is_some() && drift.is_held() && ctx.is_mine(&account) {
+        ctx.leases.ensure(&place.account_id); // also where its credentials never were any good: it is not held for ever
+    }
     if !ctx.acts_for(&account) {
         return Ok(Action::await_change());
     }
@@ -73,7 +76,8 @@ fn place(drift: &Drift, ctx: &Context) -> Option<Place> {
             endpoint_id: spec.id.clone(),
         });
     }
-    let (account_id, rest) = drift.spec.endpoint.split_once('-')?;
+    let account_id = names::account(&drift.spec.endpoint)?;
+    let rest = &drift.spec.endpoint[account_id.len() + 1..];
     [EndpointType::RestApi, EndpointType::DomainName]
         .into_iter()
         .find_map(|endpoint_type| {
@@ -100,11 +104,11 @@ async fn without_account(drift: &Drift, place: &Place, ctx: &Arc<Context>) -> Re
     }
 }
 
-/// The account went unseen: nothing is known of it, so nothing can be done on AWS, and the Drift ends here. Whoever leads the
-/// account saw it go and may be at work on this very Drift: only a leader ends it.
+/// The account went unseen: nothing is known of it, so nothing can be done on AWS, and the Drift ends here. Whoever leads it
+/// may have seen it go, and be at work on this very Drift: only a leader ends it.
 async fn orphan(drift: &Drift, place: &Place, ctx: &Context) -> Result<Action, Failure> {
     let id = &place.account_id;
-    if episode::is_open(drift) || drift.is_held() {
+    if farewell::is_owed(drift) {
         ctx.leases.ensure(id);
         if !ctx.leases.is_leader(id) {
             return Ok(Action::await_change()); // who begins to lead looks at all Drifts
@@ -122,7 +126,7 @@ async fn orphan(drift: &Drift, place: &Place, ctx: &Context) -> Result<Action, F
             unhold(drift, ctx).await?;
         }
     }
-    farewell::leave(ctx, id).await;
+    farewell::let_go(ctx, id).await;
     Ok(Action::await_change())
 }
 

@@ -7,7 +7,6 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use kube::ResourceExt;
-use kube::core::SelectorExt;
 use kube::runtime::controller::Action;
 
 use crate::api::drift::{Drift, DriftStatus, Phase, Resolution};
@@ -19,7 +18,7 @@ use crate::controller::account::sweeper;
 use crate::controller::context::Context;
 use crate::controller::drift as drifts;
 use crate::controller::endpoint::episode;
-use crate::controller::kubernetes::status;
+use crate::controller::kubernetes::{names, status};
 use crate::controller::outcome::Failure;
 use crate::inventory::sweep;
 use crate::judge::cel::Document;
@@ -47,7 +46,7 @@ impl Departed {
 
     /// Whether this controller was the one to act for it.
     pub fn was_mine(&self, ctx: &Context) -> bool {
-        ctx.mine.matches(self.account.labels())
+        ctx.is_mine(&self.account)
     }
 }
 
@@ -69,7 +68,7 @@ pub fn depart(ctx: &Arc<Context>, account: &AwsAccount) {
         .entry(id.clone())
         .or_insert(departed);
     let ctx = ctx.clone();
-    tokio::spawn(async move { part(&ctx, &id).await });
+    tokio::spawn(async move { let_go(&ctx, &id).await });
 }
 
 /// The account as it was last seen, if its object is gone.
@@ -97,6 +96,9 @@ pub async fn reconcile(
     ctx: &Arc<Context>,
 ) -> Result<Action, Failure> {
     let account = &departed.account;
+    if departed.was_mine(ctx) && (is_owed(drift) || !is_told(drift)) {
+        ctx.leases.ensure(&place.account_id); // also if its credentials never were any good
+    }
     if !ctx.acts_for(account) {
         return Ok(Action::await_change());
     }
@@ -132,37 +134,29 @@ pub async fn reconcile(
     }
     drifts::unhold(told.as_ref().unwrap_or(drift), ctx).await?;
     let (ctx, id) = (ctx.clone(), place.account_id.clone());
-    tokio::spawn(async move { part(&ctx, &id).await });
+    tokio::spawn(async move { let_go(&ctx, &id).await });
     Ok(Action::await_change())
 }
 
-/// Lets go of an account to whose Drifts nothing is owed any more.
-async fn part(ctx: &Context, account_id: &str) {
-    let prefix = format!("{account_id}-");
-    let owed = |drift: &Drift| {
-        let told = drift
-            .status
-            .as_ref()
-            .is_some_and(|s| s.recorded.iter().any(|t| t == "Resolved"));
-        drift.spec.endpoint.starts_with(&prefix) && (episode::is_open(drift) || !told)
-    };
-    let patience = departed(ctx, account_id).is_some_and(|d| !d.is_long_gone(ctx));
-    if patience && ctx.stores.drifts.find(owed).is_some() {
+/// Lets go of an account without an object once nothing is owed to its Drifts any more. Of one that was seen to go that is to
+/// be ended and told; of one that went unseen, only to be ended.
+pub async fn let_go(ctx: &Context, account_id: &str) {
+    if ctx.account_of(account_id).is_some() {
         return;
     }
-    forget(ctx, account_id).await;
-}
-
-/// Lets go of an account that was unknown from the start, and led for the sake of its Drifts alone, once those are over.
-pub async fn leave(ctx: &Context, account_id: &str) {
-    let prefix = format!("{account_id}-");
-    let owed = |drift: &Drift| drift.spec.endpoint.starts_with(&prefix) && (episode::is_open(drift) || drift.is_held());
-    if ctx.leases.wants(account_id) && ctx.stores.drifts.find(owed).is_none() {
-        forget(ctx, account_id).await;
+    let departed = departed(ctx, account_id);
+    let owed = |drift: &Drift| {
+        let is_of_it = names::account(&drift.spec.endpoint) == Some(account_id);
+        is_of_it && (is_owed(drift) || departed.is_some() && !is_told(drift))
+    };
+    let over = || ctx.stores.drifts.find(owed).is_none();
+    let goes = match &departed {
+        Some(departed) => departed.is_long_gone(ctx) || over(),
+        None => ctx.leases.wants(account_id) && over(),
+    };
+    if !goes {
+        return;
     }
-}
-
-async fn forget(ctx: &Context, account_id: &str) {
     returned(ctx, account_id);
     ctx.inventory.forget_account(account_id);
     ctx.exports.forget_account(account_id);
@@ -172,6 +166,18 @@ async fn forget(ctx: &Context, account_id: &str) {
     if let Some(account) = ctx.account_of(account_id) {
         ctx.wake.account(&account.name_any()); // it came back meanwhile, and wants its lease
     }
+}
+
+/// Whether a Drift is still to be ended, or kept from going.
+pub fn is_owed(drift: &Drift) -> bool {
+    let goes = drift.metadata.deletion_timestamp.is_some();
+    drift.is_held() || !goes && episode::is_open(drift)
+}
+
+/// Whether its end is recorded.
+fn is_told(drift: &Drift) -> bool {
+    let recorded = drift.status.as_ref().map(|status| &status.recorded);
+    recorded.is_some_and(|all| all.iter().any(|transition| transition == "Resolved"))
 }
 
 /// Whether the end of a Drift cuts a repair short.

@@ -78,17 +78,6 @@ pub struct Resource {
     pub live: Vec<LiveState>,
 }
 
-impl Resource {
-    /// Everything of it that is shown: what the editor holds, and what callers meet.
-    pub fn documents(&self) -> impl Iterator<Item = &Document> {
-        let live = self.live.iter().filter_map(|state| match &state.known {
-            Known::Shown { document, .. } => Some(document),
-            Known::Absent | Known::Unreadable(_) => None,
-        });
-        self.draft.iter().chain(live)
-    }
-}
-
 /// What callers of one stage meet.
 #[derive(Clone, Debug)]
 pub struct LiveState {

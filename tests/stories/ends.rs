@@ -124,6 +124,44 @@ async fn an_account_that_went_unseen_leaves_no_open_drifts_and_no_lease() {
 }
 
 #[tokio::test]
+async fn an_account_that_goes_after_its_credentials_leaves_no_open_drifts_and_no_lease() {
+    let (mut world, drift) = untraced("account-offboarded").await;
+    assert!(world.stop().await.success());
+    let none = [("AWS_ACCESS_KEY_ID", ""), ("AWS_SECRET_ACCESS_KEY", "")];
+    let restarted = Controller::start_with(&world, &none, &["--give-up-after", "3s"]).await;
+    world
+        .account_says(&world.name, "Ready", "Ready=False NoCredentials: AssumeRole: ")
+        .await;
+    let accounts = world.accounts();
+    accounts.delete(&world.name, &DeleteParams::default()).await.unwrap();
+    let over = world.drift("tracing", "is over", |d| phase(d) == "Resolved").await;
+    assert_eq!((uid(&over), reason(&over)), (uid(&drift), "AccountRemoved".into()));
+    until("nobody leads it", || async {
+        world.leader().await.is_empty().then_some(())
+    })
+    .await;
+    restarted.kill().await;
+}
+
+#[tokio::test]
+async fn an_orphan_that_a_person_deletes_leaves_no_lease_either() {
+    let (mut world, _, _) = half_repaired("orphan-deleted").await;
+    world.kill_and_bury().await;
+    let accounts = world.accounts();
+    accounts.delete(&world.name, &DeleteParams::default()).await.unwrap();
+    let drift = world.all_drifts().await.remove(0);
+    assert!(drift.is_held());
+    let name = drift.name_any();
+    world.drifts().delete(&name, &DeleteParams::default()).await.unwrap();
+    world.start().await;
+    world.gone("the Drift", &world.drifts(), &name).await;
+    until("nobody leads it", || async {
+        world.leader().await.is_empty().then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_repair_under_way_is_taken_back_when_its_account_is_deleted() {
     let (world, anna, api) = half_repaired("account-deleted-midway").await;
     let live = anna.deployment(&api, "prod").await;

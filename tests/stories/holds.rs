@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, ListParams};
 use kube::{Api, ResourceExt};
-use plumbline::api::drift::{Drift, FINALIZER};
+use plumbline::api::drift::Drift;
 use serde_json::json;
 use tokio::process::Command;
 
@@ -18,10 +18,6 @@ use crate::support::people::may;
 use crate::support::{World, cluster, message, phase, reason, show, until};
 
 const PLAIN: &str = "http://backend.example.com/plain";
-
-fn is_held(drift: &Drift) -> bool {
-    drift.finalizers().iter().any(|f| f == FINALIZER)
-}
 
 /// A world in which AWS takes patches and no deployments: the repair of the drift stays half-done.
 async fn stuck(story: &str, arguments: &[&str]) -> (World, Developer, String, Drift) {
@@ -47,12 +43,12 @@ async fn stuck(story: &str, arguments: &[&str]) -> (World, Developer, String, Dr
 #[tokio::test]
 async fn a_deleted_drift_is_held_until_its_repair_is_over_and_told() {
     let (world, _, _, drift) = stuck("held", &[]).await;
-    assert!(is_held(&drift));
+    assert!(drift.is_held());
     let name = drift.name_any();
     world.drifts().delete(&name, &DeleteParams::default()).await.unwrap();
     world.swept(2).await;
     let still = world.drifts().get(&name).await.unwrap();
-    assert!(is_held(&still) && still.metadata.deletion_timestamp.is_some(), "held");
+    assert!(still.is_held() && still.metadata.deletion_timestamp.is_some(), "held");
     world.sim.clear_faults();
     world.gone("the Drift", &world.drifts(), &name).await;
     assert!(
@@ -114,7 +110,7 @@ async fn a_drift_of_which_no_write_has_begun_is_not_held() {
     let drift = world
         .drift("tracing", "waits for approval", |d| reason(d) == "ApprovalRequired")
         .await;
-    assert!(!is_held(&drift));
+    assert!(!drift.is_held());
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, ResourceExt};
 
 use super::cluster::{Cluster, words};
+use super::outage::Outage;
 use crate::api::Drift;
 use crate::api::drift::Phase;
 use crate::cli::output::plain;
@@ -76,29 +77,36 @@ impl List {
         let seen = listed.items.iter().map(version).collect();
         let mut found: Vec<Drift> = listed.items.into_iter().filter(|drift| self.wants(drift)).collect();
         found.sort_by_key(rank);
-        print(&rendered(&found, self.output, true));
+        let is_read = print(&rendered(&found, self.output, true));
         if found.is_empty() && self.output == Shape::Table {
             eprintln!("No {}drifts found.", if self.all { "" } else { "open " });
         }
-        if self.watch {
+        if self.watch && is_read {
             self.follow(drifts, seen, found.is_empty()).await?;
         }
         Ok(ExitCode::SUCCESS)
     }
 
-    /// Prints each change to what was seen, until whoever reads has enough. A watch that breaks begins anew, after a while.
+    /// Prints each change to what was seen, until nobody reads any more. A watch that breaks begins anew, after a while.
     async fn follow(&self, drifts: Api<Drift>, mut seen: Seen, mut head: bool) -> Result<(), String> {
         let changes = watcher(drifts, watcher::Config::default()).default_backoff();
         let mut changes = std::pin::pin!(changes.applied_objects());
+        let mut outage = Outage::default();
         while let Some(change) = changes.next().await {
             let drift = match change {
                 Ok(drift) => drift,
-                Err(error) if is_refused(&error) => return Err(error.to_string()),
                 Err(error) => {
-                    eprintln!("The watch broke and begins anew: {error}");
+                    let is_first = outage.is_none();
+                    if !outage.may_pass(&error) {
+                        return Err(error.to_string());
+                    }
+                    if is_first {
+                        eprintln!("The watch broke and begins anew: {error}");
+                    }
                     continue;
                 }
             };
+            outage = Outage::default();
             let (uid, now) = version(&drift);
             let before = seen.insert(uid, now.clone());
             // A watch begins with everything that stands.
@@ -108,7 +116,9 @@ impl List {
             // Whoever watches wants to see the end of what they watched, and what comes and goes meanwhile.
             let ends = self.matches(&drift) && before.is_none_or(|(_, was_open)| was_open);
             if self.wants(&drift) || ends {
-                print(&rendered(&[drift], self.output, head));
+                if !print(&rendered(&[drift], self.output, head)) {
+                    return Ok(());
+                }
                 head = false;
             }
         }
@@ -130,15 +140,6 @@ impl List {
             && is(&self.phase, &phase)
             && is(&self.reason, &reason)
     }
-}
-
-/// Whether asking again brings nothing: somebody has to allow it first.
-fn is_refused(error: &watcher::Error) -> bool {
-    use watcher::Error::{InitialListFailed, WatchFailed, WatchStartFailed};
-    let (InitialListFailed(error) | WatchStartFailed(error) | WatchFailed(error)) = error else {
-        return false;
-    };
-    matches!(error, kube::Error::Api(status) if matches!(status.code, 401 | 403 | 404))
 }
 
 /// By drifts' uids their version, and whether they are open.
@@ -215,7 +216,7 @@ fn table(drifts: &[Drift], head: bool) -> String {
     }))
 }
 
-fn print(text: &str) {
-    // Whoever reads may have gone: that is no failure.
-    let _ = std::io::stdout().write_all(text.as_bytes());
+/// False: whoever read has gone. That is no failure.
+fn print(text: &str) -> bool {
+    std::io::stdout().write_all(text.as_bytes()).is_ok()
 }

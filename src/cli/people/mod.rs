@@ -7,6 +7,7 @@ mod decide;
 mod exempt;
 mod explain;
 mod list;
+mod outage;
 mod switch;
 
 pub use decide::{Approve, Reject, Revert};

@@ -219,10 +219,10 @@ async fn describe(
     let now = ctx.now();
     let mut after = drift.clone();
     after.status = Some(episode::describe(drift.status.as_ref(), seen, now));
+    keep_whole(ctx, &after, violation);
     let next = actors::name(ctx, account, snapshot, &mut after);
     let asked = case.gate(policy, violation, &after, put_back, *guarded);
     episode::stand_at(after.status.get_or_insert_default(), &asked.gate, now);
-    keep_whole(ctx, &after, violation);
     let written = status::write(ctx, &drift, &after).await?;
     let kept = Kept {
         drift: written.unwrap_or(after),

@@ -6,6 +6,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::ResourceExt;
 
 use super::foreign::{Shelf, confess};
+use super::names;
 use super::watched::{Marks, News};
 use crate::api::{AwsAccount, AwsEndpoint, Drift, EndpointException, EndpointPolicy};
 use crate::controller::context::Context;
@@ -97,6 +98,11 @@ pub fn drifts(ctx: &Arc<Context>) -> impl FnMut(&News<Drift>) + Send + use<> {
             News::Gone(drift) => {
                 let uid = drift.uid().unwrap_or_default();
                 ctx.wholes.lock().unwrap_or_else(PoisonError::into_inner).remove(&uid);
+                let account = names::account(&drift.spec.endpoint).map(str::to_owned);
+                if let Some(account) = account.filter(|id| ctx.account_of(id).is_none()) {
+                    let ctx = ctx.clone();
+                    tokio::spawn(async move { farewell::let_go(&ctx, &account).await });
+                }
                 drift
             }
             News::Foreign(_) => return,

@@ -25,6 +25,12 @@ pub fn endpoint(id: &EndpointId) -> String {
     format!("{}-{}-{}-{id_part}", id.account_id, id.region, id.type_.short())
 }
 
+/// The id of the account in an endpoint's name.
+pub fn account(endpoint: &str) -> Option<&str> {
+    let (id, _) = endpoint.split_once('-')?;
+    (id.len() == 12 && id.bytes().all(|digit| digit.is_ascii_digit())).then_some(id)
+}
+
 /// The rule and 16 hex of what makes the episode: policy, rule, resource and the episode before.
 pub fn drift(spec: &DriftSpec) -> String {
     let DriftSpec {

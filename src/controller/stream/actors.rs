@@ -2,7 +2,7 @@
 //! delay; after that it is said that nobody can be named, and why.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -20,11 +20,10 @@ use crate::controller::context::Context;
 use crate::controller::kubernetes::names;
 use crate::inventory::actors::{self, Question};
 use crate::inventory::events::Event;
-use crate::judge::path::{self, Path};
-use crate::judge::snapshot::Resource;
+use crate::judge::path::Path;
 use crate::judge::table::Deploy;
 use crate::judge::{self, Snapshot};
-use crate::record::excerpt;
+use crate::record::{Whole, excerpt};
 
 /// When CloudTrail is asked, in sixtieths of the trail's delay after the finding. The first is left out where a stream tells.
 const MOMENTS: [i64; 7] = [0, 1, 4, 12, 24, 40, 60];
@@ -48,7 +47,7 @@ pub fn name(ctx: &Arc<Context>, account: &Arc<AwsAccount>, snapshot: &Snapshot, 
     let changes = if wanted {
         Some(status.difference.clone())
     } else {
-        concerned(ctx, &namespace, &spec, status, resource)
+        concerned(ctx, &namespace, &uid, &spec, status)
     };
     let is_known = changes.is_some();
     let changes = changes.unwrap_or_default();
@@ -57,8 +56,8 @@ pub fn name(ctx: &Arc<Context>, account: &Arc<AwsAccount>, snapshot: &Snapshot, 
     } else {
         BTreeMap::new()
     };
-    let whole = |actors: &Actors| actors.editor.is_some() && (deployments.is_empty() || actors.deployer.is_some());
-    if whole(&known) && now.duration_since(found) >= ctx.spans.trail_delay {
+    let complete = |actors: &Actors| actors.editor.is_some() && (deployments.is_empty() || actors.deployer.is_some());
+    if complete(&known) && now.duration_since(found) >= ctx.spans.trail_delay {
         return None; // whoever else it may have been would be known by now
     }
     let question = Question {
@@ -79,12 +78,12 @@ pub fn name(ctx: &Arc<Context>, account: &Arc<AwsAccount>, snapshot: &Snapshot, 
         editor: better(known.editor, told.editor, &events),
         deployer: known.deployer.or_else(|| told.deployer.map(Into::into)),
     };
-    let is_whole = whole(&actors);
+    let is_complete = complete(&actors);
     let asked = actors::names(&question);
     let some = actors.editor.is_some() || actors.deployer.is_some();
     status.actors = some.then(|| actors.clone());
     let attributed = |status, reason, message: String| Said::new("Attributed", status, reason, message);
-    let (said, next) = if is_whole {
+    let (said, next) = if is_complete {
         ctx.stream.lookups.forget(&uid);
         (attributed(Status::True, Reason::Attributed, String::new()), None)
     } else if condition::find(&status.conditions, "Attributed").is_some_and(|c| c.status == "False") {
@@ -125,14 +124,8 @@ pub fn name(ctx: &Arc<Context>, account: &Arc<AwsAccount>, snapshot: &Snapshot, 
 }
 
 /// What a violation is about of which nobody knows what is wanted: where its rule looks, each with what stood there. None,
-/// if the rule is gone, or if more stood there than a Drift holds and it is not there any more.
-fn concerned(
-    ctx: &Context,
-    namespace: &str,
-    spec: &DriftSpec,
-    status: &DriftStatus,
-    resource: &Resource,
-) -> Option<Vec<Change>> {
+/// if the rule is gone, or if more stood there than a Drift holds and memory has it no more.
+fn concerned(ctx: &Context, namespace: &str, uid: &str, spec: &DriftSpec, status: &DriftStatus) -> Option<Vec<Change>> {
     let policy = ctx
         .stores
         .policies
@@ -140,10 +133,17 @@ fn concerned(
     let is_same = policy.uid().as_ref() == Some(&spec.policy_uid);
     let compiled = is_same.then(|| ctx.compile(&policy).ok()).flatten()?;
     let rule = compiled.rules.iter().find(|rule| rule.name == spec.rule)?;
-    let paths = judge::concerns(rule);
-    let observed = whole(status.observed.as_ref()?, &paths, resource)?;
+    let kept = ctx
+        .wholes
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .get(uid)
+        .cloned();
+    let observed = uncut(status.observed.as_ref()?, kept)?;
     let table = properties::table(spec.target);
-    let places = paths.iter().flat_map(|at| table.places(at, &observed));
+    let places = judge::concerns(rule)
+        .into_iter()
+        .flat_map(|at| table.places(&at, &observed));
     let stood = |at: Path| Change {
         path: at.to_string(),
         from: at.get(&observed).cloned(),
@@ -152,13 +152,13 @@ fn concerned(
     Some(places.map(stood).collect())
 }
 
-/// What was observed; if it was too large for the Drift, as long as it stands on AWS.
-fn whole(observed: &Excerpt, paths: &[Path], resource: &Resource) -> Option<Value> {
+/// What was observed; if it was too large for the Drift, as memory has it. What was judged since may be something else.
+fn uncut(observed: &Excerpt, kept: Option<Whole>) -> Option<Value> {
     if observed.digest.is_none() {
         return Some(observed.value.clone());
     }
-    let mut shown = resource.documents().map(|document| path::only(paths, document.json()));
-    shown.find(|shown| excerpt(shown) == *observed)
+    kept.map(|whole| whole.observed)
+        .filter(|whole| excerpt(whole) == *observed)
 }
 
 /// Who edited: whoever was named stays, until more is told. Events come in any order, and of two that do not show what they
@@ -267,9 +267,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::api::policy::Target;
     use crate::inventory::events::Principal;
-    use crate::judge::cel::Document;
 
     #[test]
     fn whoever_was_named_stays_until_more_is_told() {
@@ -355,26 +353,25 @@ mod tests {
         }
     }
     #[test]
-    fn what_is_too_large_for_a_drift_is_known_while_it_stands() {
-        let settings =
-            |mark: &str| json!({"methodSettings": {"*/*": {"mark": mark.repeat(20_000)}}, "stageName": "prod"});
-        let paths = [Path::parse("methodSettings").unwrap()];
-        let stands = |document: Value| Resource {
-            target: Target::Stage,
-            key: "prod".into(),
-            address: BTreeMap::new(),
-            draft: Some(Document::new(document)),
-            live: vec![],
+    fn what_is_too_large_for_a_drift_is_known_while_memory_has_it() {
+        let settings = |mark: &str| json!({"methodSettings": {"*/*": {"mark": mark.repeat(20_000)}}});
+        let kept = |observed: &Value| Whole {
+            observed: observed.clone(),
+            desired: Value::Null,
         };
-        let observed = |document: &Value| excerpt(&path::only(&paths, document));
         let (large, small) = (settings("a"), json!({"methodSettings": {}}));
-        for (seen, stands_now, wanted, why) in [
-            (&small, &large, Some(&small), "the Drift itself holds it"),
-            (&large, &large, Some(&large), "it stands there still"),
-            (&large, &settings("b"), None, "something else stands there now"),
+        for (seen, kept, wanted, why) in [
+            (&small, None, Some(&small), "the Drift itself holds it"),
+            (&large, Some(kept(&large)), Some(&large), "memory has it"),
+            (
+                &large,
+                Some(kept(&settings("b"))),
+                None,
+                "something else was judged since",
+            ),
+            (&large, None, None, "the process is another"),
         ] {
-            let found = whole(&observed(seen), &paths, &stands(stands_now.clone()));
-            assert_eq!(found, wanted.map(|document| path::only(&paths, document)), "{why}");
+            assert_eq!(uncut(&excerpt(seen), kept).as_ref(), wanted, "{why}");
         }
     }
 }
