@@ -260,7 +260,16 @@ impl Context {
 
     /// Whether this controller acts for the account now: it is among those it is told to, and the lease is held.
     pub fn acts_for(&self, account: &AwsAccount) -> bool {
-        self.is_mine(account) && self.leases.is_leader(&account.spec.account_id)
+        self.is_mine(account) && self.leads(&account.spec.account_id, false)
+    }
+
+    /// Whether this controller leads an account. Where it is owed to a Drift, it sees to it that somebody does: one whose
+    /// credentials never were any good is led by nobody otherwise.
+    pub fn leads(&self, account_id: &str, owed: bool) -> bool {
+        if owed {
+            self.leases.ensure(account_id);
+        }
+        self.leases.is_leader(account_id)
     }
 
     /// Whether it is among the accounts that this controller is told to act for.

@@ -87,7 +87,7 @@ impl Looked {
 
     /// Whether something on AWS is half done.
     fn has_begun(&self) -> bool {
-        let begun = self.kept.iter().any(|kept| farewell::repairing(&kept.drift));
+        let begun = self.kept.iter().any(|kept| episode::is_repairing(&kept.drift));
         begun || !self.ending.is_empty()
     }
 
@@ -171,7 +171,7 @@ async fn judge(
         kept,
         ending,
         again: attributing,
-    } = steps::write(&writing, &endpoint, found, &mut put_back).await?;
+    } = steps::write(&writing, found, &mut put_back).await?;
     // Values with which a rule held must stand before a repair can need them after a restart.
     let mine = of_endpoint(&drifts, &name);
     let seeking = seek(ctx, &account, snapshot, &mine).await?;
@@ -229,7 +229,7 @@ struct Counted {
 
 /// Whether a repair of the endpoint has begun: it comes to its end.
 fn under_way(ctx: &Context, name: &str) -> bool {
-    let of = |d: &Drift| d.spec.endpoint == name && farewell::repairing(d);
+    let of = |d: &Drift| d.spec.endpoint == name && episode::is_repairing(d);
     ctx.stores.drifts.find(of).is_some()
 }
 

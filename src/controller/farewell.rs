@@ -96,10 +96,8 @@ pub async fn reconcile(
     ctx: &Arc<Context>,
 ) -> Result<Action, Failure> {
     let account = &departed.account;
-    if departed.was_mine(ctx) && (is_owed(drift) || !is_told(drift)) {
-        ctx.leases.ensure(&place.account_id); // also if its credentials never were any good
-    }
-    if !ctx.acts_for(account) {
+    let owed = is_owed(drift) || !is_told(drift);
+    if !departed.was_mine(ctx) || !ctx.leads(&place.account_id, owed) {
         return Ok(Action::await_change());
     }
     if drift.metadata.deletion_timestamp.is_some() {
@@ -107,7 +105,7 @@ pub async fn reconcile(
     }
     let give_up = departed.is_long_gone(ctx);
     if episode::is_open(drift) {
-        if repairing(drift) {
+        if episode::is_repairing(drift) {
             let desk = ctx.desk(&drift.spec.endpoint).await;
             let id = EndpointId {
                 account_id: place.account_id.clone(),
@@ -141,7 +139,7 @@ pub async fn reconcile(
 /// Lets go of an account without an object once nothing is owed to its Drifts any more. Of one that was seen to go that is to
 /// be ended and told; of one that went unseen, only to be ended.
 pub async fn let_go(ctx: &Context, account_id: &str) {
-    if ctx.account_of(account_id).is_some() {
+    if ctx.account_of(account_id).is_some() || ctx.foreign.has_account(account_id) {
         return;
     }
     let departed = departed(ctx, account_id);
@@ -186,7 +184,7 @@ pub fn cuts_short(drift: &Drift, how: Resolution) -> bool {
         how,
         Resolution::PolicyDeleted | Resolution::AccountRemoved | Resolution::Exempted
     );
-    lives && repairing(drift)
+    lives && episode::is_repairing(drift)
 }
 
 /// Ends a Drift in the middle of its repair. What AWS does not answer now is tried again at the next look.
@@ -248,11 +246,6 @@ async fn withdraw(
     };
     let result = result.await;
     Ok((drift, result))
-}
-
-/// Whether AWS is being written for a Drift.
-pub fn repairing(drift: &Drift) -> bool {
-    drift.status.as_ref().is_some_and(|s| s.phase == Phase::Repairing)
 }
 
 /// The step at which a repair stopped, for whoever must look after it.

@@ -2,9 +2,8 @@
 
 use awsim::Fault;
 use awsim::seed::Fleet;
+use kube::ResourceExt;
 use kube::api::DeleteParams;
-use kube::{Api, ResourceExt};
-use plumbline::api::AwsAccount;
 use plumbline::api::drift::Drift;
 use serde_json::json;
 
@@ -84,11 +83,7 @@ async fn a_withdrawn_grant_ends_its_drifts() {
 async fn a_deleted_account_ends_its_drifts_takes_its_endpoints_and_its_lease() {
     let (world, _) = untraced("account-deleted").await;
     assert_eq!(world.my_endpoints().await.len(), 1);
-    world
-        .accounts()
-        .delete(&world.name, &DeleteParams::default())
-        .await
-        .unwrap();
+    world.delete_account().await;
     let over = world.told("tracing", "Resolved").await;
     assert_eq!(reason(&over), "AccountRemoved", "{}", show(std::slice::from_ref(&over)));
     assert!(
@@ -99,28 +94,18 @@ async fn a_deleted_account_ends_its_drifts_takes_its_endpoints_and_its_lease() {
         world.my_endpoints().await.is_empty().then_some(())
     })
     .await;
-    until("nobody leads it", || async {
-        world.leader().await.is_empty().then_some(())
-    })
-    .await;
+    world.nobody_leads().await;
 }
 
 #[tokio::test]
 async fn an_account_that_went_unseen_leaves_no_open_drifts_and_no_lease() {
     let (mut world, drift) = untraced("account-unseen").await;
     assert!(world.stop().await.success());
-    world
-        .accounts()
-        .delete(&world.name, &DeleteParams::default())
-        .await
-        .unwrap();
+    world.delete_account().await;
     world.start().await;
     let over = world.drift("tracing", "is over", |d| phase(d) == "Resolved").await;
     assert_eq!((uid(&over), reason(&over)), (uid(&drift), "AccountRemoved".into()));
-    until("nobody leads it", || async {
-        world.leader().await.is_empty().then_some(())
-    })
-    .await;
+    world.nobody_leads().await;
 }
 
 #[tokio::test]
@@ -132,14 +117,10 @@ async fn an_account_that_goes_after_its_credentials_leaves_no_open_drifts_and_no
     world
         .account_says(&world.name, "Ready", "Ready=False NoCredentials: AssumeRole: ")
         .await;
-    let accounts = world.accounts();
-    accounts.delete(&world.name, &DeleteParams::default()).await.unwrap();
+    world.delete_account().await;
     let over = world.drift("tracing", "is over", |d| phase(d) == "Resolved").await;
     assert_eq!((uid(&over), reason(&over)), (uid(&drift), "AccountRemoved".into()));
-    until("nobody leads it", || async {
-        world.leader().await.is_empty().then_some(())
-    })
-    .await;
+    world.nobody_leads().await;
     restarted.kill().await;
 }
 
@@ -147,32 +128,27 @@ async fn an_account_that_goes_after_its_credentials_leaves_no_open_drifts_and_no
 async fn an_orphan_that_a_person_deletes_leaves_no_lease_either() {
     let (mut world, _, _) = half_repaired("orphan-deleted").await;
     world.kill_and_bury().await;
-    let accounts = world.accounts();
-    accounts.delete(&world.name, &DeleteParams::default()).await.unwrap();
+    world.delete_account().await;
     let drift = world.all_drifts().await.remove(0);
     assert!(drift.is_held());
     let name = drift.name_any();
     world.drifts().delete(&name, &DeleteParams::default()).await.unwrap();
     world.start().await;
     world.gone("the Drift", &world.drifts(), &name).await;
-    until("nobody leads it", || async {
-        world.leader().await.is_empty().then_some(())
-    })
-    .await;
+    world.nobody_leads().await;
 }
 
 #[tokio::test]
 async fn a_repair_under_way_is_taken_back_when_its_account_is_deleted() {
     let (world, anna, api) = half_repaired("account-deleted-midway").await;
     let live = anna.deployment(&api, "prod").await;
-    let accounts: Api<AwsAccount> = world.accounts();
     world.sim.fault(Fault {
         operation: Some("UpdateIntegration".into()),
         delay_ms: 6000,
         times: Some(1),
         ..Fault::default()
     });
-    accounts.delete(&world.name, &DeleteParams::default()).await.unwrap();
+    world.delete_account().await;
     // One that starts now has never seen the account, and leaves its Drifts to the one that has.
     let second = Controller::start(&world, &[]).await;
     let over = world.told("backends-over-https", "Resolved").await;
@@ -186,10 +162,7 @@ async fn a_repair_under_way_is_taken_back_when_its_account_is_deleted() {
         drift.metadata.finalizers.is_none().then_some(())
     })
     .await;
-    until("nobody leads it", || async {
-        world.leader().await.is_empty().then_some(())
-    })
-    .await;
+    world.nobody_leads().await;
     second.kill().await;
 }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::api::Reason;
 use crate::api::condition::{self, Said};
-use crate::api::drift::{Approval, Call, Decision, Drift, DriftSpec, DriftStatus, Phase, Resolution};
+use crate::api::drift::{Approval, Call, Decision, Drift, DriftSpec, DriftStatus, Excerpt, Phase, Resolution};
 use crate::aws::apigateway::command;
 use crate::judge::plan;
 use crate::judge::snapshot::EndpointId;
@@ -142,6 +142,11 @@ pub fn is_open(drift: &Drift) -> bool {
         .is_none_or(|status| status.phase != Phase::Resolved)
 }
 
+/// Whether AWS is being written for a Drift.
+pub fn is_repairing(drift: &Drift) -> bool {
+    drift.status.as_ref().is_some_and(|s| s.phase == Phase::Repairing)
+}
+
 /// Whether Plumbline wrote something to AWS for this Drift.
 pub fn begun(drift: &Drift) -> bool {
     drift.status.as_ref().is_some_and(|status| status.attempts > 0)
@@ -198,8 +203,7 @@ pub fn describe(before: Option<&DriftStatus>, seen: Seen<'_>, now: Timestamp) ->
     status.scope = violation.scope;
     status.stages.clone_from(&violation.stages);
     status.finding.clone_from(&violation.finding);
-    status.observed = Some(excerpt(&violation.observed));
-    status.desired = (!violation.desired.is_null()).then(|| excerpt(&violation.desired));
+    (status.observed, status.desired) = shown(&violation.observed, &violation.desired);
     status.difference = cut(&violation.difference);
     match &violation.remedy {
         Remedy::Plan(found) => {
@@ -226,6 +230,17 @@ pub fn describe(before: Option<&DriftStatus>, seen: Seen<'_>, now: Timestamp) ->
     status.plan_digest = plan::decided(&status.plan, &status.pending_edits, &status.deploys_with);
     cut_plan(&mut status);
     status
+}
+
+/// What a Drift shows of what was observed and is desired.
+fn shown(observed: &Value, desired: &Value) -> (Option<Excerpt>, Option<Excerpt>) {
+    (Some(excerpt(observed)), (!desired.is_null()).then(|| excerpt(desired)))
+}
+
+/// Whether a Drift shows these values, and not those of before its repair began.
+pub fn shows(status: &DriftStatus, observed: &Value, desired: &Value) -> bool {
+    let (observed, desired) = shown(observed, desired);
+    status.observed == observed && status.desired == desired
 }
 
 /// Whether the repair of a violation deploys.
@@ -419,6 +434,8 @@ pub fn soon_told(status: &DriftStatus, audit: bool, now: Timestamp) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::api::drift::PatchOperation;
 
@@ -447,6 +464,20 @@ mod tests {
             };
             cut_plan(&mut status);
             assert_eq!(status.irreversible, irreversible, "{why}");
+        }
+    }
+
+    #[test]
+    fn during_a_repair_a_drift_shows_what_was_found_before() {
+        let long = |mark: &str| json!({"policy": mark.repeat(20_000)});
+        let mut status = DriftStatus::default();
+        (status.observed, status.desired) = shown(&long("a"), &Value::Null);
+        for (observed, desired, wanted, why) in [
+            (long("a"), Value::Null, true, "as it was judged"),
+            (long("b"), Value::Null, false, "half repaired"),
+            (long("a"), long("c"), false, "another is wanted now"),
+        ] {
+            assert_eq!(shows(&status, &observed, &desired), wanted, "{why}");
         }
     }
 }

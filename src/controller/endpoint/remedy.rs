@@ -143,7 +143,10 @@ impl Round<'_> {
             Ok(fresh) => fresh,
             Err(error) => return self.failed(&drifts, &error).await,
         };
-        for drift in drifts.iter().filter(|d| repairing(d) && !has_part(&parts, d)) {
+        for drift in drifts
+            .iter()
+            .filter(|d| episode::is_repairing(d) && !has_part(&parts, d))
+        {
             self.stand(drift, Phase::Waiting, Reason::Overtaken, OTHERWISE, None)
                 .await?;
         }
@@ -283,7 +286,7 @@ impl Round<'_> {
         let inventory = &self.ctx.inventory;
         if inventory.keep(&name, &snapshot, depth, Hand::Anybody, begun, self.ctx.now()) {
             self.ctx.wake.endpoint(&name);
-            if !candidates.iter().any(|k| repairing(&k.drift)) {
+            if !candidates.iter().any(|k| episode::is_repairing(&k.drift)) {
                 return Ok((snapshot, vec![]));
             }
         }
@@ -375,7 +378,7 @@ impl Round<'_> {
             let attempts = drift.status.as_ref().map_or(0, |s| s.attempts);
             let after = retry_after(error, attempts);
             soonest = soonest.min(after);
-            let begun = repairing(drift);
+            let begun = episode::is_repairing(drift);
             let phase = match (error.class.is_transient(), begun) {
                 (true, true) => Phase::Repairing,
                 (true, false) => Phase::Waiting,
@@ -418,12 +421,8 @@ impl Round<'_> {
     }
 }
 
-fn repairing(drift: &Drift) -> bool {
-    drift.status.as_ref().is_some_and(|s| s.phase == Phase::Repairing)
-}
-
 /// How it is known that the repair is live.
-pub fn proof(drift: &Drift, _: &AwsEndpoint) -> String {
+pub fn proof(drift: &Drift) -> String {
     let intent = drift.status.as_ref().and_then(|s| s.intent.as_ref());
     match intent.and_then(|i| i.deployment_id.as_ref()) {
         Some(deployment) => {

@@ -12,7 +12,7 @@ use super::episode::{self, Seen, Step};
 use super::remedy;
 use crate::api::drift::{Drift, DriftSpec, Resolution};
 use crate::api::policy::Enforcement;
-use crate::api::{AwsAccount, AwsEndpoint, Reason};
+use crate::api::{AwsAccount, Reason};
 use crate::controller::context::Context;
 use crate::controller::farewell;
 use crate::controller::kubernetes::{names, status};
@@ -67,7 +67,6 @@ pub(super) struct Written {
 /// Writes them.
 pub(super) async fn write(
     writing: &Writing<'_>,
-    endpoint: &AwsEndpoint,
     steps: Vec<Step<'_>>,
     put_back: &mut Counts,
 ) -> Result<Written, Failure> {
@@ -86,7 +85,7 @@ pub(super) async fn write(
                 written.ending.push((drift.clone(), how));
             }
             Step::Resolve { drift, how } => {
-                let proof = (how == Resolution::Repaired).then(|| remedy::proof(drift, endpoint));
+                let proof = (how == Resolution::Repaired).then(|| remedy::proof(drift));
                 close(writing.ctx, drift, how, proof).await?;
             }
         }
@@ -233,20 +232,17 @@ async fn describe(
     Ok(Some((kept, next)))
 }
 
-/// What a Drift shows cut is kept whole until the audit record has it.
+/// What a Drift shows cut is kept whole. During a repair it shows what was found before, and that stays kept.
 fn keep_whole(ctx: &Context, drift: &Drift, violation: &Violation) {
-    let Some(uid) = drift.uid() else { return };
+    let (Some(uid), Some(status)) = (drift.uid(), &drift.status) else {
+        return;
+    };
     let mut wholes = ctx.wholes.lock().unwrap_or_else(PoisonError::into_inner);
-    if whole_needed(drift) {
-        wholes.insert(
-            uid,
-            Whole {
-                observed: violation.observed.clone(),
-                desired: violation.desired.clone(),
-            },
-        );
-    } else {
+    if !whole_needed(drift) {
         wholes.remove(&uid);
+    } else if episode::shows(status, &violation.observed, &violation.desired) {
+        let (observed, desired) = (violation.observed.clone(), violation.desired.clone());
+        wholes.insert(uid, Whole { observed, desired });
     }
 }
 

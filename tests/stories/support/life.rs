@@ -38,6 +38,20 @@ impl World {
         lease.and_then(|l| l.spec?.holder_identity).unwrap_or_default()
     }
 
+    /// Waits until nobody holds the account's lease.
+    pub async fn nobody_leads(&self) {
+        until("nobody leads it", || async {
+            self.leader().await.is_empty().then_some(())
+        })
+        .await;
+    }
+
+    /// Deletes the account's object.
+    pub async fn delete_account(&self) {
+        let accounts = self.accounts();
+        accounts.delete(&self.name, &DeleteParams::default()).await.unwrap();
+    }
+
     /// The API server refuses writes of the story's Drifts for which this CEL expression is true, until it is allowed.
     /// `request.subResource` is `status` for what the controller says, and absent otherwise.
     pub async fn forbid(&self, expression: &str) -> Forbidden {

@@ -4,7 +4,7 @@ use kube::ResourceExt;
 
 use super::admission;
 use super::part::publishes;
-use super::{LOOK_AGAIN, Round, repairing};
+use super::{LOOK_AGAIN, Round};
 use crate::api::condition::{self, Said};
 use crate::api::drift::{Drift, FINALIZER, Phase};
 use crate::api::{EndpointPolicy, Reason, Status};
@@ -66,7 +66,7 @@ impl Round<'_> {
             let uid = kept.drift.uid().unwrap_or_default();
             let approved = matches!(kept.asked.answer, Answer::Approved { .. });
             // A repair that goes on after an interruption was counted when it began.
-            if !repairing(&kept.drift) {
+            if !episode::is_repairing(&kept.drift) {
                 contest::begin(counts, &things, &uid, approved, self.ctx.now());
             }
         }
@@ -88,7 +88,7 @@ impl Round<'_> {
         status.attempts += 1;
         status.next_attempt_at = None;
         let approved = matches!(kept.asked.answer, Answer::Approved { .. });
-        if !approved && !repairing(&kept.drift) {
+        if !approved && !episode::is_repairing(&kept.drift) {
             // The look before this found none: what an earlier look found is published by now, or gone.
             publishes(status, vec![], &self.endpoint.spec.id, &kept.violation);
         }

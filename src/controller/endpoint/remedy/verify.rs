@@ -94,7 +94,7 @@ impl Round<'_> {
             let pause = match outcome {
                 Some(Outcome::Compliant) => {
                     let mut after = drift.clone();
-                    let proof = Some(proof(drift, self.endpoint));
+                    let proof = Some(proof(drift));
                     episode::resolve(after.status.get_or_insert_default(), Resolution::Repaired, proof, now);
                     status::write(self.ctx, drift, &after).await?;
                     continue;
